@@ -343,6 +343,7 @@ void LocalDirectory::remove_leftovers() {
 }
 
 std::unique_ptr<Storage::WriterLock> LocalDirectory::try_lock() {
+  refuse_if_in_doubt();
   UniqueFd fd(::openat(root_.get(), kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) throw_errno("open", at(kLockFile));
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {

@@ -9,6 +9,7 @@
 #include "backup/storage/local_directory.h"
 #include "backup/storage/storage.h"
 #include "base/error.h"
+#include "tests/simulated/simulated_storage.h"
 #include "tests/storage/child_process.h"
 #include "tests/temporary_directory.h"
 
@@ -35,6 +36,14 @@ class LocalMedium final : public TestMedium {
   TemporaryFiles temporary_;
 };
 
+class SimulatedMedium final : public TestMedium {
+ public:
+  std::unique_ptr<Storage> open() override { return std::make_unique<simulated::SimulatedStorage>(medium_); }
+
+ private:
+  simulated::Medium medium_;
+};
+
 struct Backend {
   const char* name;
   std::function<std::unique_ptr<TestMedium>()> make;
@@ -46,6 +55,7 @@ const Backend kUnnamed{"LocalDirectory",
                        [] { return std::make_unique<LocalMedium>(TemporaryFiles::unnamed_where_possible); }};
 const Backend kNamed{"LocalDirectoryWithNamedTemporaries",
                      [] { return std::make_unique<LocalMedium>(TemporaryFiles::named); }};
+const Backend kSimulated{"Simulated", [] { return std::make_unique<SimulatedMedium>(); }};
 
 class StorageContract : public testing::TestWithParam<Backend> {
  protected:
@@ -63,7 +73,7 @@ class StorageContract : public testing::TestWithParam<Backend> {
     return result;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Backends, StorageContract, testing::Values(kUnnamed, kNamed), backend_name);
+INSTANTIATE_TEST_SUITE_P(Backends, StorageContract, testing::Values(kUnnamed, kNamed, kSimulated), backend_name);
 
 // Those whose medium several processes can share.
 class StorageAcrossProcesses : public StorageContract {};
