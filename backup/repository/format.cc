@@ -93,8 +93,8 @@ Bytes open_with_map_key(const Binding& binding, const MapKey& map_key, std::stri
 
 std::uint64_t padme(std::uint64_t length) {
   if (length < 2) return length;
-  const int exponent = std::bit_width(length) - 1;
-  const int kept = std::bit_width(static_cast<unsigned>(exponent));
+  const auto exponent = static_cast<unsigned>(std::bit_width(length)) - 1;
+  const auto kept = static_cast<unsigned>(std::bit_width(exponent));
   const std::uint64_t mask = (std::uint64_t(1) << (exponent - kept)) - 1;
   return exponent <= kept ? length : (length + mask) & ~mask;
 }

@@ -114,8 +114,7 @@ IndexEntry IndexSegment::entry(std::size_t place) const {
 std::size_t IndexSegment::lower_bound(const ChunkId& id) const {
   if (count_ == 0) return 0;
   const auto below = [&](std::size_t place) { return std::memcmp(entries_ + place * kEntry, id.value.data(), 32) < 0; };
-  const std::size_t guess =
-      static_cast<std::size_t>((static_cast<unsigned __int128>(leading(id.value.data())) * count_) >> 64);
+  const std::size_t guess = ((leading(id.value.data()) >> 32) * count_) >> 32;  // count_ has at most 32 bits
   std::size_t low = 0, high = count_, step = 4;
   if (below(guess)) {
     low = guess + 1;
@@ -229,9 +228,10 @@ void Index::add_pack(const ObjectName& name, std::uint32_t length, const PackTab
   unpublished_count_ += entries.size();
 }
 
-void Index::exclude(const ObjectName& name) {
+bool Index::exclude(const ObjectName& name) {
   const std::unique_lock lock(mutex_);
-  if (const auto at = numbers_.find(name); at != numbers_.end()) packs_[at->second].counted = false;
+  const auto at = numbers_.find(name);
+  return at != numbers_.end() && std::exchange(packs_[at->second].counted, false);
 }
 
 bool Index::knows_pack(const ObjectName& name) const {

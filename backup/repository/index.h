@@ -79,7 +79,8 @@ class Index {
   // A pack that no index object lists yet: found by its own directory, or just stored.
   void add_pack(const ObjectName& name, std::uint32_t length, const PackTable& table);
   // From now on the chunks of this pack count as absent.
-  void exclude(const ObjectName& name);
+  // True when they counted until now.
+  bool exclude(const ObjectName& name);
 
   bool knows_pack(const ObjectName& name) const;
   bool contains(const ChunkId& id) const { return find(id).has_value(); }

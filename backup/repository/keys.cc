@@ -44,7 +44,7 @@ struct PayloadWriter {
     writer.uint(object.chunking.most_bytes).uint(object.chunking.seed);
   }
   void operator()(const SlotObject& object) {
-    begin(9, Kind::slot);
+    begin(10, Kind::slot);
     writer.uint(3).bytes(object.custodian.view()).uint(4).text(object.name).uint(5).integer(object.created.ns);
     writer.uint(6).bytes(object.box.view()).uint(7).bytes(object.sign.view());
     writer.uint(8).uint(object.protection.index() + 1).uint(9);
@@ -56,6 +56,7 @@ struct PayloadWriter {
     } else {
       writer.array(1).text(std::get<RecipientProtection>(object.protection).hint);
     }
+    writer.uint(10).bytes(object.root_check.view());
   }
   void operator()(const EpochObject& object) {
     begin(6, Kind::epoch);
@@ -167,6 +168,7 @@ KeyContent read_content(Kind kind, Fields& fields) {
       object.sign = fields.id<crypto::SignPublic>(7);
       const std::uint64_t protection = fields.field(8).uint();
       object.protection = read_protection(protection, fields.field(9));
+      object.root_check = fields.id<crypto::Sha256>(10);
       return object;
     }
     case Kind::epoch: {
@@ -322,22 +324,31 @@ const EpochKeys& DomainKeys::epoch(std::uint32_t number) const {
                                         "\"");
 }
 
-ChunkId DomainKeys::chunk_id(ChunkType type, const crypto::Sha256& plaintext_hash) const {
+ChunkId ChunkNamer::name(ChunkType type, const crypto::Sha256& plaintext_hash) const {
   const std::byte type_byte{static_cast<std::uint8_t>(type)};
-  return ChunkId(id_hmac.mac(ByteView(&type_byte, 1), plaintext_hash.view()).view());
+  return ChunkId(hmac_.mac(ByteView(&type_byte, 1), plaintext_hash.view()).view());
+}
+
+crypto::Sha256 root_check(const Binding& binding, const CustodianSeed& seed, const crypto::SignPublic& root) {
+  const crypto::SecretBytes key = crypto::hkdf_sha256(seed.view(), {}, as_bytes("qcbak1 custodian root"), 32);
+  Bytes message = to_bytes(as_bytes("qcbak1 root"));
+  message.push_back(std::byte{0});
+  append(message, binding.config_hash.view());
+  append(message, binding.domain.view());
+  append(message, root.view());
+  return crypto::HmacSha256(key.view()).mac(message);
 }
 
 crypto::Sha256 map_check(const MapKey& map_key) {
   return crypto::Sha256(crypto::hkdf_sha256(map_key.view(), {}, as_bytes("qcbak1 map check"), 32).view());
 }
 
-Bytes seal_grant(const crypto::BoxPublic& custodian, const crypto::SignPublic& root, const IdKey& id_key,
-                 const EpochKeys& epoch) {
+Bytes seal_grant(const crypto::BoxPublic& custodian, const crypto::SignPublic& root, const EpochKeys& epoch) {
   check(epoch.secret.has_value(), "a grant gives what its maker has");
   Bytes secrets;
   secrets.reserve(256);
   cbor::Writer writer(secrets);
-  writer.map(4).uint(1).bytes(root.view()).uint(2).bytes(id_key.view()).uint(3).bytes(epoch.map_key.view());
+  writer.map(4).uint(1).bytes(root.view()).uint(2).bytes(epoch.id_key.view()).uint(3).bytes(epoch.map_key.view());
   writer.uint(4).bytes(epoch.secret->view());
   Bytes sealed = crypto::box_seal(custodian, secrets);
   crypto::wipe(secrets);
@@ -366,11 +377,11 @@ crypto::SecretBytes encode_credential(CredentialKind kind, const crypto::Sha256&
   writer.map(4).uint(1).uint(static_cast<std::uint64_t>(kind)).uint(2).bytes(config_hash.view());
   writer.uint(3).array(domains.size());
   for (const DomainKeys& domain : domains) {
-    writer.map(6).uint(1).bytes(domain.id.view()).uint(2).text(domain.name).uint(3).bytes(domain.root.view());
-    writer.uint(4).bytes(domain.id_key.view()).uint(5).bytes(domain.signer.view());
-    writer.uint(6).array(domain.epochs.size());
+    writer.map(5).uint(1).bytes(domain.id.view()).uint(2).text(domain.name).uint(3).bytes(domain.root.view());
+    writer.uint(4).bytes(domain.signer.view()).uint(5).array(domain.epochs.size());
     for (const EpochKeys& epoch : domain.epochs) {
-      writer.array(4).uint(epoch.number).bytes(epoch.map_key.view()).bytes(epoch.box.view());
+      writer.array(5).uint(epoch.number).bytes(epoch.map_key.view()).bytes(epoch.id_key.view());
+      writer.bytes(epoch.box.view());
       if (kind == CredentialKind::read) {
         check(epoch.secret.has_value(), "a read credential is made by somebody who can read");
         writer.bytes(epoch.secret->view());
@@ -434,18 +445,17 @@ Credential parse_credential(ByteView file) {
       need(3);
       const crypto::SignPublic root(reader.bytes_of(crypto::SignPublic::kSize));
       need(4);
-      const ByteView id_key = reader.bytes_of(IdKey::kSize);
-      need(5);
-      DomainKeys domain(id, id_key, crypto::SignSeed(reader.bytes_of(crypto::SignSeed::kSize)));
+      DomainKeys domain(id, crypto::SignSeed(reader.bytes_of(crypto::SignSeed::kSize)));
       domain.name = name;
       domain.root = root;
-      need(6);
+      need(5);
       const std::uint64_t epoch_count = reader.array();
       for (std::uint64_t e = 0; e < epoch_count; ++e) {
-        reader.array_of(4);
+        reader.array_of(5);
         EpochKeys epoch;
         epoch.number = static_cast<std::uint32_t>(reader.uint_at_most(UINT32_MAX));
         epoch.map_key = MapKey(reader.bytes_of(MapKey::kSize));
+        epoch.id_key = IdKey(reader.bytes_of(IdKey::kSize));
         epoch.box = crypto::BoxPublic(reader.bytes_of(crypto::BoxPublic::kSize));
         if (reader.next() == cbor::Kind::null) reader.null();
         else epoch.secret = crypto::BoxSecret(reader.bytes_of(crypto::BoxSecret::kSize));

@@ -49,6 +49,7 @@ struct SlotObject {
   crypto::BoxPublic box;
   crypto::SignPublic sign;
   std::variant<PasswordProtection, SharesProtection, RecipientProtection> protection;
+  crypto::Sha256 root_check;  // only who has the seed can make it: ties the domain's root to the custodian
 };
 
 struct EpochObject {
@@ -122,6 +123,8 @@ struct CustodianKeys {
   crypto::SignSeed sign;
 };
 
+crypto::Sha256 root_check(const Binding& binding, const CustodianSeed& seed, const crypto::SignPublic& root);
+
 PasswordProtection protect_with_password(const Binding& binding, const SlotObject& slot, const CustodianSeed& seed,
                                          ByteView password, Random& random);
 // Nothing: the password does not open this slot. Costs about half a second.
@@ -130,8 +133,19 @@ std::optional<CustodianSeed> open_with_password(const Binding& binding, const Sl
 struct EpochKeys {
   std::uint32_t number = 0;
   MapKey map_key;
+  IdKey id_key;
   crypto::BoxPublic box;
   std::optional<crypto::BoxSecret> secret;  // with a read credential
+};
+
+// Chunk ids of one epoch. Thread-safe.
+class ChunkNamer {
+ public:
+  explicit ChunkNamer(const IdKey& id_key) : hmac_(id_key.view()) {}
+  ChunkId name(ChunkType type, const crypto::Sha256& plaintext_hash) const;
+
+ private:
+  crypto::HmacSha256 hmac_;
 };
 
 // What a credential holds of one domain, and the parameters from its public key objects.
@@ -139,26 +153,21 @@ struct DomainKeys {
   DomainId id;
   std::string name;
   crypto::SignPublic root;
-  IdKey id_key;
-  crypto::HmacSha256 id_hmac;
   crypto::SignSeed signer;
   std::vector<EpochKeys> epochs;  // ascending numbers, never empty
   Chunking chunking;
   std::vector<crypto::BoxPublic> drill_recipients;
 
-  DomainKeys(const DomainId& domain, ByteView id_key_bytes, crypto::SignSeed signer_seed)
-      : id(domain), id_key(id_key_bytes), id_hmac(id_key_bytes), signer(std::move(signer_seed)) {}
+  DomainKeys(const DomainId& domain, crypto::SignSeed signer_seed) : id(domain), signer(std::move(signer_seed)) {}
 
   bool can_read() const;  // every epoch's secret is here
   const EpochKeys& current_epoch() const { return epochs.back(); }
   const EpochKeys& epoch(std::uint32_t number) const;  // Error(wrong_key) when it is missing
-  ChunkId chunk_id(ChunkType type, const crypto::Sha256& plaintext_hash) const;
 };
 
 crypto::Sha256 map_check(const MapKey& map_key);
 
-Bytes seal_grant(const crypto::BoxPublic& custodian, const crypto::SignPublic& root, const IdKey& id_key,
-                 const EpochKeys& epoch);
+Bytes seal_grant(const crypto::BoxPublic& custodian, const crypto::SignPublic& root, const EpochKeys& epoch);
 struct GrantSecrets {
   crypto::SignPublic root;
   IdKey id_key;

@@ -330,6 +330,8 @@ void apply_log_entry(LogState& state, const crypto::Sha256& config_hash, const L
   if (entry.number != state.head.number + 1 || entry.previous != state.head.hash)
     throw Error(ErrorCode::damaged, "log entry " + std::to_string(state.head.number + 1) +
                                         " does not follow the entry before: the log was altered");
+  if (entry.number > 1 && entry.time < state.last_time)
+    throw Error(ErrorCode::damaged, "log entry " + std::to_string(entry.number) + " is older than the one before");
   if (const auto* key_event = std::get_if<KeyEvent>(&entry.event))
     apply_key_event(state, config_hash, entry, *key_event, load);
   if (!state.keys.may_sign_log(entry.domain, entry.signer))

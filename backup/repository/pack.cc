@@ -187,12 +187,17 @@ FinishedPack PackBuilder::finish(const Binding& binding, const EpochKeys& epoch,
 
   FinishedPack finished;
   finished.length = static_cast<std::uint32_t>(length);
-  finished.buffer = std::exchange(buffer_, PageBuffer(kPackTarget));
+  finished.buffer = std::exchange(buffer_, PageBuffer());
   finished.name = name_of(finished.bytes());
   finished.table = std::exchange(table_, {});
   used_ = kPackHeaderSize;
   chunk_count_ = segments_size_ = 0;
   return finished;
+}
+
+void PackBuilder::reuse(PageBuffer buffer) {
+  check(empty() && buffer.capacity() == kPackTarget, "only an empty builder takes the buffer of a finished pack");
+  buffer_ = std::move(buffer);
 }
 
 std::optional<PackHeader> parse_pack_header(ByteView bytes) {

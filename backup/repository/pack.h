@@ -43,6 +43,7 @@ class PackBuilder {
   void add(const SegmentHeader& segment, RecordInfo record, ByteView sealed);
   bool empty() const { return table_.records.empty(); }
   // The directory is sealed with the map key of `epoch`. The builder is empty afterwards and may be used again.
+  void reuse(PageBuffer buffer);  // of a pack it finished, instead of new memory
   FinishedPack finish(const Binding& binding, const EpochKeys& epoch, Random& random);
 
  private:

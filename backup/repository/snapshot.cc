@@ -76,7 +76,7 @@ Bytes encode_snapshot(const Binding& binding, const EpochKeys& epoch, const Segm
   Bytes body_plain;
   {
     cbor::Writer writer(body_plain);
-    writer.map(5).uint(1).bytes(body.id.view()).uint(2).bytes(body.root.view()).uint(3);
+    writer.map(5).uint(1).bytes(body.id.view()).uint(2).raw(body.root).uint(3);
     write_names(writer, body.users);
     writer.uint(4);
     write_names(writer, body.groups);
@@ -180,7 +180,7 @@ SnapshotBody parse_snapshot_body(ByteView plaintext) {
   for (cbor::MapReader map(reader); map.next(); ++seen) {
     switch (map.key()) {
       case 1: body.id = SnapshotId(reader.bytes_of(SnapshotId::kSize)); break;
-      case 2: body.root = ChunkId(reader.bytes_of(ChunkId::kSize)); break;
+      case 2: body.root = to_bytes(reader.skip()); break;
       case 3: body.users = read_names(reader); break;
       case 4: body.groups = read_names(reader); break;
       case 5: {

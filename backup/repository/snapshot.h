@@ -43,7 +43,7 @@ struct Finding {
 
 struct SnapshotBody {
   SnapshotId id;
-  ChunkId root;
+  Bytes root;  // status and details of "/", encoded: see tree.h
   std::vector<std::pair<std::uint32_t, Bytes>> users;
   std::vector<std::pair<std::uint32_t, Bytes>> groups;
   std::vector<Finding> findings;

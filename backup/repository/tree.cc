@@ -101,11 +101,10 @@ Bytes encode_details(const Entry& entry) {
   return out;
 }
 
-Bytes encode_entry(const std::string& name, const Metadata& metadata, ByteView details) {
-  Bytes out;
-  out.reserve(name.size() + details.size() + 64);
-  cbor::Writer writer(out);
-  writer.array(3).bytes(as_bytes(name)).array(8).uint(static_cast<std::uint64_t>(metadata.type)).uint(metadata.mode);
+namespace {
+
+void write_status_and_details(cbor::Writer& writer, const Metadata& metadata, ByteView details) {
+  writer.array(8).uint(static_cast<std::uint64_t>(metadata.type)).uint(metadata.mode);
   writer.uint(metadata.uid).uint(metadata.gid).integer(metadata.mtime_s).uint(metadata.mtime_ns);
   writer.uint(metadata.size_bytes);
   if (metadata.link_count > 1 && metadata.type != EntryType::directory)
@@ -113,15 +112,11 @@ Bytes encode_entry(const std::string& name, const Metadata& metadata, ByteView d
   else
     writer.null();
   writer.raw(details);
-  return out;
 }
 
-Entry parse_entry(cbor::Reader& reader) {
+Entry read_status_and_details(cbor::Reader& reader) {
   Entry entry;
   Metadata& metadata = entry.metadata;
-  reader.array_of(3);
-  entry.name = to_string(reader.bytes());
-  check_name(entry.name);
   reader.array_of(8);
   const std::uint64_t type = reader.uint();
   if (type < 1 || type > 7) malformed("an entry of an unknown type");
@@ -169,6 +164,43 @@ Entry parse_entry(cbor::Reader& reader) {
       (metadata.type == EntryType::directory) != entry.directory.has_value() ||
       (metadata.type == EntryType::symlink) != !metadata.link_target.empty())
     malformed("an entry whose details do not belong to its type");
+  return entry;
+}
+
+}  // namespace
+
+Bytes encode_entry(const std::string& name, const Metadata& metadata, ByteView details) {
+  Bytes out;
+  out.reserve(name.size() + details.size() + 64);
+  cbor::Writer writer(out);
+  writer.array(3).bytes(as_bytes(name));
+  write_status_and_details(writer, metadata, details);
+  return out;
+}
+
+Entry parse_entry(cbor::Reader& reader) {
+  reader.array_of(3);
+  std::string name = to_string(reader.bytes());
+  check_name(name);
+  Entry entry = read_status_and_details(reader);
+  entry.name = std::move(name);
+  return entry;
+}
+
+Bytes encode_root(const Metadata& metadata, ByteView details) {
+  Bytes out;
+  cbor::Writer writer(out);
+  writer.array(2);
+  write_status_and_details(writer, metadata, details);
+  return out;
+}
+
+Entry parse_root(ByteView encoded) {
+  cbor::Reader reader(encoded);
+  reader.array_of(2);
+  Entry entry = read_status_and_details(reader);
+  reader.finish();
+  if (entry.metadata.type != EntryType::directory) malformed("a root that is no directory");
   return entry;
 }
 

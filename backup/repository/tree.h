@@ -38,6 +38,9 @@ struct Entry {
 Bytes encode_details(const Entry& entry);
 Bytes encode_entry(const std::string& name, const Metadata& metadata, ByteView details);
 Entry parse_entry(cbor::Reader& reader);  // Error(damaged), also for names that are none
+// The entry of "/" in a snapshot's body, which has no name.
+Bytes encode_root(const Metadata& metadata, ByteView details);
+Entry parse_root(ByteView encoded);
 
 struct Branch {
   Bytes first_name;  // directory branches
