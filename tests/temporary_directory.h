@@ -1,6 +1,7 @@
 // A fresh directory that goes with everything in it.
 #pragma once
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
