@@ -35,8 +35,10 @@ class Aead {
   Aead copy_for_thread() const;
 
   // `out` has exactly plaintext.size() + kTagSize bytes and does not overlap the input, or starts where it starts.
+  // A text or associated data above 2^31 - 1 bytes is a bug of the caller.
   void seal(std::uint64_t number, ByteView associated, ByteView plaintext, MutableByteView out);
-  // `out` has exactly ciphertext.size() - kTagSize bytes. False when anything was altered; `out` is then zeroed.
+  // `out` has exactly ciphertext.size() - kTagSize bytes and is placed as for seal(). False when anything was altered,
+  // or is shorter than a tag; `out` is then zeroed.
   [[nodiscard]] bool open(std::uint64_t number, ByteView associated, ByteView ciphertext, MutableByteView out);
 
  private:

@@ -23,12 +23,14 @@ using Signature = FixedId<SignatureTag, 64>;
 inline constexpr std::size_t kBoxOverhead = 48;
 
 BoxPublic box_public(const BoxSecret& secret);
-Bytes box_seal(const BoxPublic& to, ByteView plaintext);  // plaintext.size() + kBoxOverhead
+// plaintext.size() + kBoxOverhead bytes. Throws Error(damaged) when `to` is no usable public key (of small order).
+Bytes box_seal(const BoxPublic& to, ByteView plaintext);
 // Nothing when it was not sealed to this pair, or was altered.
 std::optional<SecretBytes> box_open(const BoxPublic& to, const BoxSecret& secret, ByteView sealed);
 
 SignPublic sign_public(const SignSeed& seed);
 Signature sign(const SignSeed& seed, ByteView message);
+// Refuses non-canonical signatures and keys of small order too.
 bool verify(const SignPublic& signer, ByteView message, const Signature& signature);
 
 }  // namespace qcbak::crypto

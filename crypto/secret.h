@@ -9,7 +9,8 @@
 
 namespace qcbak::crypto {
 
-// Once, before anything else of this folder; idempotent, thread-safe.
+// A program calls it first, so that a libsodium that cannot run is found at the start. Idempotent, thread-safe; whatever
+// here needs it also calls it.
 void initialize();
 
 // A buffer of secret bytes whose size is known at run time (passwords, credentials).

@@ -1,0 +1,29 @@
+# cmake -DQCBAK=<program> -DOUTPUT=<folder> -P GenerateManual.cmake
+#   OUTPUT/man1/qcbak.1.gz, qcbak-VERB.1.gz    from `qcbak internal man [VERB]`, for each line of `qcbak internal verbs`
+#   OUTPUT/completion/{qcbak,_qcbak,qcbak.fish}    from `qcbak internal completion SHELL`
+#   OUTPUT/complete    made last
+cmake_minimum_required(VERSION 3.25)
+
+function(generate file)
+  execute_process(COMMAND ${QCBAK} ${ARGN} OUTPUT_FILE ${file} RESULT_VARIABLE code)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "qcbak ${ARGN} ended with ${code}")
+  endif()
+endfunction()
+
+file(REMOVE_RECURSE ${OUTPUT})
+file(MAKE_DIRECTORY ${OUTPUT}/man1 ${OUTPUT}/completion)
+generate(${OUTPUT}/verbs internal verbs)
+generate(${OUTPUT}/man1/qcbak.1 internal man)
+file(STRINGS ${OUTPUT}/verbs verbs)
+foreach(verb IN LISTS verbs)
+  generate(${OUTPUT}/man1/qcbak-${verb}.1 internal man ${verb})
+endforeach()
+file(GLOB pages ${OUTPUT}/man1/*.1)
+find_program(GZIP gzip REQUIRED)
+execute_process(COMMAND ${GZIP} -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)
+
+generate(${OUTPUT}/completion/qcbak internal completion bash)
+generate(${OUTPUT}/completion/_qcbak internal completion zsh)
+generate(${OUTPUT}/completion/qcbak.fish internal completion fish)
+file(TOUCH ${OUTPUT}/complete)

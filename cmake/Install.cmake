@@ -1,0 +1,28 @@
+# What `cmake --install` puts where: programs, manual pages, completions, documents.
+include(GNUInstallDirs)
+
+if(TARGET qcbak)
+  install(TARGETS qcbak RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+  # Manual pages and completions are written by the program itself, from the table its parser uses.
+  set(generated ${CMAKE_BINARY_DIR}/generated)
+  add_custom_command(
+    OUTPUT ${generated}/complete
+    COMMAND ${CMAKE_COMMAND} -DQCBAK=$<TARGET_FILE:qcbak> -DOUTPUT=${generated}
+            -P ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
+    DEPENDS qcbak ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
+    COMMENT "Writing manual pages and completions"
+    VERBATIM)
+  add_custom_target(manual ALL DEPENDS ${generated}/complete)
+  install(DIRECTORY ${generated}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
+  install(FILES ${generated}/completion/qcbak DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${generated}/completion/_qcbak DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+  install(FILES ${generated}/completion/qcbak.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
+if(TARGET qcbak-recover)
+  install(TARGETS qcbak-recover RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
