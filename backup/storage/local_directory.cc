@@ -206,9 +206,11 @@ void LocalDirectory::walk(const std::string& from, std::string_view prefix, Visi
     folders.pop_back();
     const UniqueFd fd = open_folder(folder);
     if (!fd) continue;
+    const std::string start = folder == "." ? "" : folder + "/";
     std::vector<ObjectInfo> objects;
     for (const std::string& entry : entries(fd.get(), folder)) {
-      std::string name = folder == "." ? entry : folder + "/" + entry;
+      std::string name = start;
+      name += entry;
       if (!is_object_name(name)) continue;
       struct stat status;
       if (::fstatat(fd.get(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -283,7 +285,7 @@ PutResult LocalDirectory::put(std::string_view name, ByteView bytes) {
       // EISDIR: a kernel that does not know the flag; EINVAL: a network filesystem that does not.
       if (!unnamed && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) throw_errno("create", at(name));
     }
-    int linked;
+    int linked = -1;
     if (unnamed) {
       write_durably(unnamed.get(), bytes, name);
       const std::string source = "/proc/self/fd/" + std::to_string(unnamed.get());

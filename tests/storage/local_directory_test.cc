@@ -10,16 +10,18 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "tests/storage/child_process.h"
 #include "tests/storage/failing_system_call.h"
-#include "tests/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace qcbak::storage {
 namespace {
@@ -27,6 +29,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using tests::TemporaryDirectory;
 
 constexpr std::uint64_t kLimit = 64 << 20;
 
@@ -153,7 +156,8 @@ TEST_P(LocalDirectory, PassesOverForeignFiles) {
 TEST_P(LocalDirectory, IsNotLedElsewhereByLinks) {
   const TemporaryDirectory elsewhere;
   write_file(elsewhere / "victim");
-  for (const char* name : {"packs", "tmp"}) std::filesystem::create_directory_symlink(elsewhere.path(), directory_ / name);
+  for (const char* name : {"packs", "tmp"})
+    std::filesystem::create_directory_symlink(elsewhere.path(), directory_ / name);
   std::filesystem::create_symlink(elsewhere / "made", directory_ / "lock");
   const std::unique_ptr<Storage> storage = open();
   EXPECT_EQ(error_of([&] { storage->put("packs/new", {}); }).code(), ErrorCode::io);
@@ -231,8 +235,7 @@ TEST_P(LocalDirectory, IsOnlyWrittenByWhoMay) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs another user";
   constexpr uid_t kNobody = 65534;
   open()->put("packs/1", as_bytes("1"));
-  for (const char* name : {"", "packs"})
-    std::filesystem::permissions(directory_ / name, std::filesystem::perms(0755));
+  for (const char* name : {"", "packs"}) std::filesystem::permissions(directory_ / name, std::filesystem::perms(0755));
   std::filesystem::permissions(directory_ / "packs/1", std::filesystem::perms(0444));
   in_a_child([&] {
     ASSERT_EQ(::setuid(kNobody), 0);
@@ -255,11 +258,12 @@ TEST_P(LocalDirectory, WritesNoMoreAfterAFlushThatFailed) {
       const Error first = error_of([&] { storage->put("packs/3", {}); });
       EXPECT_EQ(first.code(), ErrorCode::io);
       EXPECT_THAT(first.what(), HasSubstr("flush"));
-      for (const Error& later : {error_of([&] { storage->put("packs/1", {}); }),
-                                 error_of([&] { storage->replace("packs/1", {}); }),
-                                 error_of([&] { storage->remove("packs/1"); }),
-                                 error_of([&] { storage->remove_leftovers(); }), error_of([&] { storage->try_lock(); })})
-        EXPECT_THAT(later.what(), HasSubstr("in doubt"));
+      const std::function<void()> later_calls[] = {
+          [&] { storage->put("packs/1", {}); }, [&] { storage->replace("packs/1", {}); },
+          [&] { storage->remove("packs/1"); },  [&] { storage->remove_leftovers(); },
+          [&] { storage->try_lock(); },
+      };
+      for (const auto& call_later : later_calls) EXPECT_THAT(error_of(call_later).what(), HasSubstr("in doubt"));
       EXPECT_EQ(storage->get("packs/1", 1), to_bytes(as_bytes("1")));
       // Bytes that may not be there are never given a name.
       if (call == SYS_fdatasync) {
