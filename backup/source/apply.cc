@@ -195,7 +195,7 @@ class Application {
 
   void set_flags(std::uint32_t mask) {
     if (!current_flags_ || ((*current_flags_ ^ wanted_.flags) & mask) == 0) return;
-    flags_refused_ = change_flags(fd_, *current_flags_, wanted_.flags, mask);
+    if (const int why = change_flags(fd_, *current_flags_, wanted_.flags, mask)) flags_refused_ = why;
     flags_changed_ = true;
     current_flags_ = read_flags(fd_);
   }
@@ -302,8 +302,12 @@ std::vector<Target::Shortfall> apply_to_path(int path_fd, std::string_view shown
   return Application(path_fd, true, shown_path, metadata).run();
 }
 
-void set_content_flags(int fd, std::uint32_t flags) {
-  if (const auto current = read_flags(fd)) change_flags(fd, *current, flags, kContentFlags);
+void prepare_for_content(int fd, const Metadata& metadata) {
+  if (const auto current = read_flags(fd)) change_flags(fd, *current, metadata.flags, kContentFlags);
+  for (const ExtendedAttribute& attribute : metadata.attributes)
+    if (as_text(attribute.name) == kCompression)
+      // Whether it was taken, apply_metadata() finds when it sets all of them.
+      static_cast<void>(::fsetxattr(fd, kCompression.data(), attribute.value.data(), attribute.value.size(), 0));
 }
 
 bool clear_protection(int fd) {
