@@ -391,10 +391,13 @@ TEST_P(TargetTest, NonsenseIsReportedNotSet) {
   write_text(inside("f"), "");
   Metadata metadata = as_root(EntryType::file, 0600);
   metadata.mtime_ns = UTIME_NOW;
+  metadata.uid = 0xffff'ffff;
+  metadata.mode = 04755;
   metadata.attributes = {attribute(std::string_view("user.a\0b", 8), ""), attribute("nonsense", "")};
   std::vector<std::string> missed;
   for (const Target::Shortfall& shortfall : target_.apply_metadata("f", metadata)) missed.push_back(shortfall.what);
-  EXPECT_THAT(missed, ElementsAre("attribute user.a\\x00b", "attribute nonsense", "mtime"));
+  EXPECT_THAT(missed, ElementsAre("owner", "attribute user.a\\x00b", "attribute nonsense", "mode", "mtime"));
+  EXPECT_EQ(status(inside("f")).st_mode & 07777U, 0755U);
 }
 
 TEST_P(TargetTest, WithoutPrivilegeTheRestIsSet) {
@@ -422,6 +425,10 @@ TEST_P(TargetTest, WithoutPrivilegeTheRestIsSet) {
     metadata.mode = 0;
     EXPECT_THAT(target_.apply_metadata("f", metadata), IsEmpty());
     EXPECT_THAT(target_.apply_metadata("f", metadata), IsEmpty());  // though it cannot be opened by now
+    metadata.flags = FS_NODUMP_FL;
+    const auto shortfalls = target_.apply_metadata("f", metadata);
+    ASSERT_EQ(shortfalls.size(), 1U);
+    EXPECT_EQ(shortfalls[0].what, "flags no-dump");
     EXPECT_EQ(status(inside("f")).st_mode & 07777U, 0U);
     const UniqueFd fd = target_.create_file("f", Existing::reuse);
     EXPECT_TRUE(fd);
