@@ -100,7 +100,7 @@ class Application {
 
   Shortfalls run() && {
     read_status();
-    if (capture_type() != wanted_.type)
+    if (now_.type != wanted_.type)
       throw Error(ErrorCode::differs, std::string(shown_path_) + " is not of the type whose metadata it should get");
     unlock();
     set_owner();
@@ -117,28 +117,29 @@ class Application {
  private:
   bool path_only() const { return !proc_path_.empty(); }
   bool is_link() const { return wanted_.type == EntryType::symlink; }
-  bool has_flags() const { return !path_only(); }
 
   void miss(std::string what, int errno_value) { shortfalls_.push_back({std::move(what), errno_text(errno_value)}); }
 
-  void read_status() {
-    if (::fstatat(fd_, "", &status_, AT_EMPTY_PATH) != 0) throw_errno("read status of", shown_path_);
-  }
-  EntryType capture_type() const { return status_of(fd_, shown_path_).metadata.type; }
+  void read_status() { now_ = status_of(fd_, shown_path_).metadata; }
 
   // Whatever protects an entry that was there before forbids every step below.
   void unlock() {
-    if (has_flags()) current_flags_ = read_flags(fd_);
+    if (!path_only()) current_flags_ = read_flags(fd_);
     if (!current_flags_ || (*current_flags_ & kProtectingFlags) == 0) return;
     if (write_flags(fd_, *current_flags_ & ~kProtectingFlags)) *current_flags_ &= ~kProtectingFlags;
   }
 
   void set_owner() {
-    if (status_.st_uid == wanted_.uid && status_.st_gid == wanted_.gid) return;
-    if (::fchownat(fd_, "", wanted_.uid, wanted_.gid, AT_EMPTY_PATH) == 0) return read_status();
+    if (now_.uid == wanted_.uid && now_.gid == wanted_.gid) return;
+    if (::fchownat(fd_, "", wanted_.uid, wanted_.gid, AT_EMPTY_PATH) == 0) {
+      read_status();
+      // To chown(2) the highest id means "leave as it is".
+      if (now_.uid != wanted_.uid || now_.gid != wanted_.gid) miss("owner", EINVAL);
+      return;
+    }
     miss("owner", errno);
     // The group alone may be one that this process is in.
-    if (status_.st_gid != wanted_.gid && ::fchownat(fd_, "", static_cast<uid_t>(-1), wanted_.gid, AT_EMPTY_PATH) == 0)
+    if (now_.gid != wanted_.gid && ::fchownat(fd_, "", static_cast<uid_t>(-1), wanted_.gid, AT_EMPTY_PATH) == 0)
       read_status();
   }
 
@@ -147,7 +148,7 @@ class Application {
     const auto names = list_names();
     if (names.empty() && wanted_.attributes.empty()) return;
     // An owner who is not root must be able to write the file to set "user.*" on it.
-    if (!is_link() && ::geteuid() != 0 && (status_.st_mode & S_IWUSR) == 0 && chmod((status_.st_mode & 07777U) | S_IWUSR))
+    if (!is_link() && ::geteuid() != 0 && (now_.mode & S_IWUSR) == 0 && chmod(now_.mode | S_IWUSR))
       read_status();
     for (const std::string& name : names) {
       const bool unwanted = !contains(wanted_.attributes, name) && !is_given_by_policy(name) && is_kept_attribute(name);
@@ -167,13 +168,13 @@ class Application {
     if (is_link()) return;
     std::uint32_t mode = wanted_.mode & 07777U;
     // A set-id program must not come to act for someone other than whom it acted for.
-    if (status_.st_uid != wanted_.uid) mode &= ~static_cast<std::uint32_t>(S_ISUID);
-    if (status_.st_gid != wanted_.gid && wanted_.type != EntryType::directory) mode &= ~static_cast<std::uint32_t>(S_ISGID);
+    if (now_.uid != wanted_.uid) mode &= ~static_cast<std::uint32_t>(S_ISUID);
+    if (now_.gid != wanted_.gid && wanted_.type != EntryType::directory) mode &= ~static_cast<std::uint32_t>(S_ISGID);
     if (mode != wanted_.mode) {
       mode_missed_ = true;
       shortfalls_.push_back({"mode", "set-id bits are withheld because the owner could not be set"});
     }
-    if ((status_.st_mode & 07777U) != mode && !chmod(mode)) {
+    if (now_.mode != mode && !chmod(mode)) {
       mode_missed_ = true;
       miss("mode", errno);
     }
@@ -195,7 +196,7 @@ class Application {
 
   void set_flags(std::uint32_t mask) {
     if (!current_flags_ || ((*current_flags_ ^ wanted_.flags) & mask) == 0) return;
-    flags_refused_ = change_flags(fd_, *current_flags_, wanted_.flags, mask);
+    if (const int why = change_flags(fd_, *current_flags_, wanted_.flags, mask)) flags_refused_ = why;
     flags_changed_ = true;
     current_flags_ = read_flags(fd_);
   }
@@ -203,12 +204,12 @@ class Application {
   // Some file systems take a call and do less than was asked: times beyond their range, flags that are for empty files
   // only, set-group-id for a group one is not in.
   void confirm() {
-    if (has_flags()) confirm_flags();
+    confirm_flags();
     read_status();
-    if (!times_missed_ && (status_.st_mtim.tv_sec != wanted_.mtime_s || status_.st_mtim.tv_nsec != wanted_.mtime_ns))
+    if (!times_missed_ && (now_.mtime_s != wanted_.mtime_s || now_.mtime_ns != wanted_.mtime_ns))
       shortfalls_.push_back({"mtime", "the file system cannot hold " + describe_time(wanted_.mtime_s, wanted_.mtime_ns)});
-    if (!is_link() && !mode_missed_ && (status_.st_mode & 07777U) != wanted_.mode)
-      shortfalls_.push_back({"mode", fmt::format("it became {:04o}", status_.st_mode & 07777U)});
+    if (!is_link() && !mode_missed_ && now_.mode != wanted_.mode)
+      shortfalls_.push_back({"mode", fmt::format("it became {:04o}", now_.mode)});
   }
 
   void confirm_flags() {
@@ -270,7 +271,7 @@ class Application {
   std::string proc_path_;
   std::string_view shown_path_;
   const Metadata& wanted_;
-  struct stat status_ = {};
+  Metadata now_;  // all but flags and attributes
   std::optional<std::uint32_t> current_flags_;
   int flags_refused_ = 0;
   bool flags_changed_ = false;
@@ -302,8 +303,12 @@ std::vector<Target::Shortfall> apply_to_path(int path_fd, std::string_view shown
   return Application(path_fd, true, shown_path, metadata).run();
 }
 
-void set_content_flags(int fd, std::uint32_t flags) {
-  if (const auto current = read_flags(fd)) change_flags(fd, *current, flags, kContentFlags);
+void prepare_for_content(int fd, const Metadata& metadata) {
+  if (const auto current = read_flags(fd)) change_flags(fd, *current, metadata.flags, kContentFlags);
+  for (const ExtendedAttribute& attribute : metadata.attributes)
+    if (as_text(attribute.name) == kCompression)
+      // Whether it was taken, apply_metadata() finds when it sets all of them.
+      static_cast<void>(::fsetxattr(fd, kCompression.data(), attribute.value.data(), attribute.value.size(), 0));
 }
 
 bool clear_protection(int fd) {

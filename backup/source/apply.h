@@ -14,8 +14,8 @@ namespace qcbak::source {
 std::vector<Target::Shortfall> apply_to_descriptor(int fd, std::string_view shown_path, const repository::Metadata& metadata);
 std::vector<Target::Shortfall> apply_to_path(int path_fd, std::string_view shown_path, const repository::Metadata& metadata);
 
-// Brings the kContentFlags of a new, empty file to those in `flags`, as far as its file system takes them.
-void set_content_flags(int fd, std::uint32_t flags);
+// As Target::prepare_content.
+void prepare_for_content(int fd, const repository::Metadata& metadata);
 // Clears immutable and append-only; says whether one was set and now is not.
 bool clear_protection(int fd);
 

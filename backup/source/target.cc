@@ -124,7 +124,10 @@ UniqueFd Target::open_beneath(std::string_view path, int flags, unsigned mode) c
   if (path.empty()) return UniqueFd(::openat(root_.get(), ".", flags, mode));
   check_relative_path(path);
   if (resolution_ == Resolution::components || path.size() >= PATH_MAX) return walk(path, flags, mode);
-  return UniqueFd(static_cast<int>(openat2_beneath(root_.get(), std::string(path).c_str(), flags, mode)));
+  UniqueFd fd(static_cast<int>(openat2_beneath(root_.get(), std::string(path).c_str(), flags, mode)));
+  // What is no directory may be a symbolic link in the last place; walking there tells.
+  if (!fd && errno == ENOTDIR) return walk(path, flags, mode);
+  return fd;
 }
 
 UniqueFd Target::walk(std::string_view path, int flags, unsigned mode) const {
@@ -251,7 +254,7 @@ UniqueFd Target::create_file(std::string_view path, Existing existing) {
   }
 }
 
-void Target::prepare_content(int fd, const Metadata& metadata) { set_content_flags(fd, metadata.flags); }
+void Target::prepare_content(int fd, const Metadata& metadata) { prepare_for_content(fd, metadata); }
 
 UniqueFd Target::open_existing_file(std::string_view path) const {
   const Place place = place_of(path);

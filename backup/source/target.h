@@ -37,8 +37,8 @@ class Target {
   // closed to others (mode 0600) until metadata. What cannot be reused is replaced. Error(refused) for a directory.
   enum class Existing { replace, reuse };
   UniqueFd create_file(std::string_view path, Existing existing);
-  // Sets the flags that act only on what is written later (kContentFlags). For a file still empty; what this file
-  // system does not take, apply_metadata() reports.
+  // Sets what acts only on content written later: kContentFlags, and btrfs' choice of compression. For a file still
+  // empty; what this file system does not take, apply_metadata() reports.
   void prepare_content(int fd, const repository::Metadata& metadata);
   UniqueFd open_existing_file(std::string_view path) const;  // read-only; Error(not_found), Error(differs) if no regular file
   // These replace a non-directory that has the name; Error(refused) for a directory.

@@ -52,8 +52,10 @@ UniqueFd open_below(int directory, const std::string& path, int flags) {
   return UniqueFd(static_cast<int>(::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how)));
 }
 
-// What open says of a path at which no object is: nothing there, a file for a folder, a symbolic link.
-bool is_absence(int errno_value) { return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP; }
+// What open says of a path at which no object is: nothing there, a file for a folder, a symbolic link, a socket.
+bool is_absence(int errno_value) {
+  return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP || errno_value == ENXIO;
+}
 
 bool proc_is_mounted() { return ::access("/proc/self/fd", X_OK) == 0; }
 
@@ -115,15 +117,10 @@ class LocalDirectory final : public Storage {
   // For messages.
   std::string at(std::string_view name) const { return printable(path_ + "/" + std::string(name)); }
   std::optional<OpenObject> open_object(std::string_view name) const;
-  struct Entry {
-    std::string name;
-    mode_t mode;
-    std::uint64_t size_bytes;
-  };
-  // What is in a folder, objects or not; nothing when there is no such folder.
-  std::vector<Entry> entries(const std::string& folder) const;
-  // visit(folder, the objects in it that start with prefix) for the folder `from` and those below it where such
-  // objects can be.
+  // All names in the open folder called `name`.
+  std::vector<std::string> entries(int folder, const std::string& name) const;
+  // visit(open folder, its name, the objects in it that start with prefix) for the folder `from` and then those below
+  // it where such objects can be.
   template <class Visit>
   void walk(const std::string& from, std::string_view prefix, Visit&& visit) const;
   // A folder to read; nothing when there is none.
@@ -185,23 +182,19 @@ std::optional<std::uint64_t> LocalDirectory::size(std::string_view name) const {
   return object->size_bytes;
 }
 
-std::vector<LocalDirectory::Entry> LocalDirectory::entries(const std::string& folder) const {
-  UniqueFd fd = open_folder(folder);
-  if (!fd) return {};
+std::vector<std::string> LocalDirectory::entries(int folder, const std::string& name) const {
+  UniqueFd fd(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) throw_errno("open directory", at(name));
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
-  if (!stream) throw_errno("read directory", at(folder));
-  const int directory = fd.release();  // closed by closedir() now
-  std::vector<Entry> found;
+  if (!stream) throw_errno("read directory", at(name));
+  fd.release();  // closed by closedir() now
+  std::vector<std::string> found;
   for (;;) {
     errno = 0;
     const dirent* entry = ::readdir(stream.get());
-    if (!entry && errno != 0) throw_errno("read directory", at(folder));
+    if (!entry && errno != 0) throw_errno("read directory", at(name));
     if (!entry) return found;
-    struct stat status;
-    if (::fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-      found.push_back({entry->d_name, status.st_mode, static_cast<std::uint64_t>(status.st_size)});
-    else if (errno != ENOENT)  // removed since
-      throw_errno("stat", at(folder + "/" + entry->d_name));
+    found.emplace_back(entry->d_name);
   }
 }
 
@@ -211,24 +204,32 @@ void LocalDirectory::walk(const std::string& from, std::string_view prefix, Visi
   while (!folders.empty()) {
     const std::string folder = std::move(folders.back());
     folders.pop_back();
+    const UniqueFd fd = open_folder(folder);
+    if (!fd) continue;
+    const std::string start = folder == "." ? "" : folder + "/";
     std::vector<ObjectInfo> objects;
-    for (const Entry& entry : entries(folder)) {
-      std::string name = folder == "." ? entry.name : folder + "/" + entry.name;
+    for (const std::string& entry : entries(fd.get(), folder)) {
+      std::string name = start;
+      name += entry;
       if (!is_object_name(name)) continue;
-      const std::string as_folder = name + "/";
-      if (S_ISREG(entry.mode) && name.starts_with(prefix))
-        objects.push_back({std::move(name), entry.size_bytes});
-      else if (S_ISDIR(entry.mode) && as_folder.starts_with(prefix))
+      struct stat status;
+      if (::fstatat(fd.get(), entry.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) continue;  // removed since
+        throw_errno("stat", at(name));
+      }
+      if (S_ISREG(status.st_mode) && name.starts_with(prefix))
+        objects.push_back({std::move(name), static_cast<std::uint64_t>(status.st_size)});
+      else if (S_ISDIR(status.st_mode) && (name + "/").starts_with(prefix))
         folders.push_back(std::move(name));
     }
-    visit(folder, std::move(objects));
+    visit(fd.get(), folder, std::move(objects));
   }
 }
 
 std::vector<ObjectInfo> LocalDirectory::list(std::string_view prefix) const {
   check_object_prefix(prefix);
   std::vector<ObjectInfo> found;
-  walk(place_of(prefix).folder, prefix, [&](const std::string&, std::vector<ObjectInfo> objects) {
+  walk(place_of(prefix).folder, prefix, [&](int, const std::string&, std::vector<ObjectInfo> objects) {
     std::move(objects.begin(), objects.end(), std::back_inserter(found));
   });
   std::sort(found.begin(), found.end(), [](const ObjectInfo& a, const ObjectInfo& b) { return a.name < b.name; });
@@ -284,7 +285,7 @@ PutResult LocalDirectory::put(std::string_view name, ByteView bytes) {
       // EISDIR: a kernel that does not know the flag; EINVAL: a network filesystem that does not.
       if (!unnamed && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) throw_errno("create", at(name));
     }
-    int linked;
+    int linked = -1;
     if (unnamed) {
       write_durably(unnamed.get(), bytes, name);
       const std::string source = "/proc/self/fd/" + std::to_string(unnamed.get());
@@ -333,12 +334,12 @@ void LocalDirectory::remove(std::string_view name) {
 void LocalDirectory::remove_leftovers() {
   refuse_if_in_doubt();
   if (const UniqueFd folder = open_folder(kTemporaryFolder))
-    for (const Entry& entry : entries(kTemporaryFolder))
-      if (S_ISREG(entry.mode) && ::unlinkat(folder.get(), entry.name.c_str(), 0) != 0 && errno != ENOENT)
-        throw_errno("remove", at(kTemporaryFolder + ("/" + entry.name)));
-  walk(".", "", [&](const std::string& folder, const std::vector<ObjectInfo>&) {
-    if (const UniqueFd fd = open_folder(folder)) flush(::fsync(fd.get()), at(folder));
-    durable_folders_.lock()->insert(folder);
+    for (const std::string& entry : entries(folder.get(), kTemporaryFolder))
+      if (::unlinkat(folder.get(), entry.c_str(), 0) != 0 && errno != ENOENT && errno != EISDIR)
+        throw_errno("remove", at(kTemporaryFolder + ("/" + entry)));
+  walk(".", "", [&](int folder, const std::string& name, const std::vector<ObjectInfo>&) {
+    flush(::fsync(folder), at(name));
+    durable_folders_.lock()->insert(name);
   });
 }
 

@@ -305,8 +305,8 @@ std::optional<Bytes> SimulatedStorage::get(std::string_view name, std::uint64_t 
   const std::shared_ptr<const Bytes> bytes = read(name);
   if (!bytes) return std::nullopt;
   if (bytes->size() > limit_bytes)
-    throw Error(ErrorCode::damaged, std::string(name) + " has more than the " + std::to_string(limit_bytes) +
-                                        " bytes it may have");
+    throw Error(ErrorCode::damaged,
+                std::string(name) + " has more than the " + std::to_string(limit_bytes) + " bytes it may have");
   script_.lock()->counters.bytes_read += bytes->size();
   return *bytes;
 }

@@ -90,7 +90,7 @@ class Medium {
     std::uint64_t used_bytes() const;
     std::uint64_t free_bytes() const;
     const Object& find(std::string_view name) const;
-    void set(std::string_view name, const Object* becomes);       // visible now, durable later
+    void set(std::string_view name, const Object* becomes);      // visible now, durable later
     void set_now(std::string_view name, const Object* becomes);  // durable at once
     void flush_folder_of(std::string_view name);
     void flush_everything();
@@ -148,8 +148,8 @@ class SimulatedStorage final : public storage::Storage {
   struct Script {
     Counters counters;
     bool dead = false;
-    bool in_doubt = false;            // a flush failed
-    std::uint64_t dies_at_step = 0;   // 0: never
+    bool in_doubt = false;           // a flush failed
+    std::uint64_t dies_at_step = 0;  // 0: never
     std::map<std::uint64_t, Failure> failing_mutations;
     std::map<std::uint64_t, bool> failing_reads;
   };

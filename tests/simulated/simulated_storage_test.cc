@@ -168,8 +168,7 @@ TEST(SimulatedStorage, IsTheSameForTheSameSeed) {
   twin->power_loss(7);
   SimulatedStorage one(medium);
   SimulatedStorage other(*twin);
-  for (int i = 0; i < 20; ++i)
-    EXPECT_EQ(one.get(std::to_string(i), 10'000), other.get(std::to_string(i), 10'000));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(one.get(std::to_string(i), 10'000), other.get(std::to_string(i), 10'000));
 }
 
 TEST(SimulatedStorage, FillsUpAndLeavesNothing) {

@@ -4,10 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <system_error>
 #include <utility>
 
 namespace qcbak {
@@ -15,14 +17,18 @@ namespace qcbak {
 class ChildProcess {
  public:
   // The child's exit status is what `body` returns, 99 when it throws.
-  explicit ChildProcess(const std::function<int()>& body) : pid_(::fork()) {
-    if (pid_ != 0) return;
+  explicit ChildProcess(const std::function<int()>& body) {
+    std::fflush(nullptr);  // or both would write what is buffered
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
+    if (pid_ > 0) return;
     int status = 99;
     try {
       status = body();
     } catch (const std::exception& error) {
       std::fprintf(stderr, "in a child: %s\n", error.what());
     }
+    std::fflush(nullptr);
     ::_exit(status);
   }
   ChildProcess(const ChildProcess&) = delete;
@@ -42,7 +48,7 @@ class ChildProcess {
   }
 
  private:
-  pid_t pid_;
+  pid_t pid_ = -1;
 };
 
 }  // namespace qcbak

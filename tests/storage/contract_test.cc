@@ -11,13 +11,14 @@
 #include "base/error.h"
 #include "tests/simulated/simulated_storage.h"
 #include "tests/storage/child_process.h"
-#include "tests/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace qcbak::storage {
 namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using tests::TemporaryDirectory;
 
 // An empty medium, which several handles can be opened on.
 class TestMedium {
@@ -158,8 +159,7 @@ TEST_P(StorageContract, ListsInOrderOfNames) {
   // '-' and '.' sort before '/', letters after: the order of whole names, not of folders.
   for (const char* name : {"a/b", "a-b", "a.b", "ab", "a/a", "packs/ab/1", "packs/ab/0", "packs/aa/2", "b"})
     storage_->put(name, as_bytes(name));
-  EXPECT_THAT(names(""),
-              ElementsAre("a-b", "a.b", "a/a", "a/b", "ab", "b", "packs/aa/2", "packs/ab/0", "packs/ab/1"));
+  EXPECT_THAT(names(""), ElementsAre("a-b", "a.b", "a/a", "a/b", "ab", "b", "packs/aa/2", "packs/ab/0", "packs/ab/1"));
   EXPECT_THAT(names("packs/"), ElementsAre("packs/aa/2", "packs/ab/0", "packs/ab/1"));
   EXPECT_THAT(names("packs/ab/"), ElementsAre("packs/ab/0", "packs/ab/1"));
   EXPECT_THAT(names("packs/a"), ElementsAre("packs/aa/2", "packs/ab/0", "packs/ab/1"));
@@ -192,9 +192,10 @@ TEST_P(StorageContract, ReplacesAndCreates) {
 TEST_P(StorageContract, RefusesNamesThatCannotBe) {
   const std::string long_name(kNameLimit + 1, 'a');
   for (const std::string_view name :
-       {"", "/", "/absolute", "..", "../outside", "a/../b", "a/..", ".", "./a", ".hidden", "a/.hidden", "a//b", "a/",
-        "Upper", "under_score", "spa ce", "tilde~", "back\\slash", "new\nline", "caf\xc3\xa9", "lock", "tmp", "tmp/1",
-        long_name.c_str()}) {
+       {"",          "/",           "/absolute",   "..",      "../outside", "a/../b",
+        "a/..",      ".",           "./a",         ".hidden", "a/.hidden",  "a//b",
+        "a/",        "Upper",       "under_score", "spa ce",  "tilde~",     "back\\slash",
+        "new\nline", "caf\xc3\xa9", "lock",        "tmp",     "tmp/1",      long_name.c_str()}) {
     EXPECT_FALSE(is_object_name(name)) << name;
     EXPECT_EQ(code_of([&] { storage_->put(name, {}); }), ErrorCode::usage) << name;
     EXPECT_EQ(code_of([&] { storage_->replace(name, {}); }), ErrorCode::usage) << name;
