@@ -1,0 +1,44 @@
+// The verb backup: a snapshot of files. design: walk → read → chunk → hash → look up → compress → seal → pack → put.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "backup/progress.h"
+#include "backup/repository/writer.h"
+#include "backup/source/glob.h"
+
+namespace qcbak {
+
+struct BackupOptions {
+  std::vector<std::string> paths;  // as given; made absolute
+  std::string host;
+  repository::Labels labels;
+  source::Patterns excludes;
+  enum class FileSystems { all, one } file_systems = FileSystems::all;
+  enum class Unchanged { skip, read } unchanged = Unchanged::skip;  // --force reads all
+  enum class Commit { yes, no } commit = Commit::yes;               // --dry-run: no; nothing is stored
+  int compression_level = repository::kDefaultCompressionLevel;
+  unsigned threads = 0;  // that hash, compress and seal; 0: one for each processor
+};
+
+struct BackupResult {
+  repository::SnapshotId snapshot;  // zero after a dry run
+  std::uint64_t files_new = 0;
+  std::uint64_t files_changed = 0;
+  std::uint64_t files_unmodified = 0;
+  std::uint64_t directories = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_added = 0;   // plaintext that was not there before
+  std::uint64_t bytes_stored = 0;  // what was written to the repository
+  std::vector<repository::Finding> findings;
+  std::int64_t duration_ns = 0;
+};
+
+// Files that changed, vanished or could not be read are findings. Error when the repository or every path given fails;
+// nothing is committed then. The caller holds the writer's lock.
+BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
+                    std::stop_token stop);
+
+}  // namespace qcbak
