@@ -338,18 +338,6 @@ NodeIds write_content(const StoreChunk& store, const std::vector<Part>& parts) {
 
 namespace {
 
-void walk_directory(const LoadChunk& load, const ChunkId& id, int depth, const std::function<void(Entry&&)>& visit) {
-  if (depth > kSplitDepthLimit) malformed("branches nested too deeply");
-  Node node = parse_node(load(ChunkType::tree, id));
-  if (node.kind == NodeKind::directory_leaf) {
-    for (Entry& entry : node.entries) visit(std::move(entry));
-  } else if (node.kind == NodeKind::directory_branch) {
-    for (const Branch& branch : node.branches) walk_directory(load, branch.child, depth + 1, visit);
-  } else {
-    malformed("content where a directory should be");
-  }
-}
-
 void walk_content(const LoadChunk& load, const ChunkId& id, int depth, std::vector<Part>& parts) {
   if (depth > kSplitDepthLimit) malformed("branches nested too deeply");
   Node node = parse_node(load(ChunkType::tree, id));
@@ -364,13 +352,38 @@ void walk_content(const LoadChunk& load, const ChunkId& id, int depth, std::vect
 
 }  // namespace
 
+void DirectoryCursor::open(const ChunkId& id) {
+  if (levels_.size() > kSplitDepthLimit) malformed("branches nested too deeply");
+  Node node = parse_node((*load_)(ChunkType::tree, id));
+  if (node.kind != NodeKind::directory_leaf && node.kind != NodeKind::directory_branch)
+    malformed("content where a directory should be");
+  levels_.push_back({std::move(node), 0});
+}
+
+std::optional<Entry> DirectoryCursor::next() {
+  for (;;) {
+    if (unopened_) open(*std::exchange(unopened_, std::nullopt));
+    if (levels_.empty()) return std::nullopt;
+    auto& [node, at] = levels_.back();
+    if (at < node.branches.size()) {
+      unopened_ = node.branches[at++].child;
+    } else if (at < node.entries.size()) {
+      Entry entry = std::move(node.entries[at++]);
+      if (!previous_.empty() && entry.name <= previous_) {
+        levels_.pop_back();
+        malformed("names out of order");
+      }
+      previous_ = entry.name;
+      return entry;
+    } else {
+      levels_.pop_back();
+    }
+  }
+}
+
 void for_each_entry(const LoadChunk& load, const ChunkId& directory, const std::function<void(Entry&&)>& visit) {
-  std::string previous;
-  walk_directory(load, directory, 0, [&](Entry&& entry) {
-    if (!previous.empty() && entry.name <= previous) malformed("names out of order");
-    previous = entry.name;
-    visit(std::move(entry));
-  });
+  DirectoryCursor cursor(load, directory);
+  while (std::optional<Entry> entry = cursor.next()) visit(std::move(*entry));
 }
 
 std::optional<Entry> find_entry(const LoadChunk& load, const ChunkId& directory, std::string_view name) {

@@ -102,6 +102,26 @@ NodeIds write_content(const StoreChunk& store, const std::vector<Part>& parts);
 
 // Fetches the plaintext of a chunk.
 using LoadChunk = std::function<Bytes(ChunkType, const ChunkId&)>;
+// The entries below a directory node one by one, in order, through branches but not into directories. Holds one leaf and
+// the branches above it in memory.
+class DirectoryCursor {
+ public:
+  DirectoryCursor(const LoadChunk& load, const ChunkId& directory) : load_(&load), unopened_(directory) {}
+  // Nothing at the end. Error(damaged): the node of some entries could not be read; the call after it goes on behind them.
+  std::optional<Entry> next();
+
+ private:
+  void open(const ChunkId& id);
+  struct Level {
+    Node node;
+    std::size_t at = 0;
+  };
+  const LoadChunk* load_;
+  std::optional<ChunkId> unopened_;
+  std::vector<Level> levels_;
+  std::string previous_;
+};
+
 // Calls `visit` for each entry below a directory node, in order, descending through branches but not into directories.
 void for_each_entry(const LoadChunk& load, const ChunkId& directory, const std::function<void(Entry&&)>& visit);
 // One entry by name.
