@@ -152,6 +152,7 @@ void PackWriter::put_one(PackBuilder& builder) {
   // The name is the hash of the bytes: what exists already is the same pack.
   context_.storage.put(pack_path(pack.name), pack.bytes());
   bytes_stored_ += pack.length;
+  stored_.insert(pack.name);
   context_.repository.index(context_.domain).add_pack(pack.name, pack.length, pack.table);
   if (context_.repository.index(context_.domain).unpublished_entries() >= kPublishEntries) publish_index();
   builder.reuse(std::move(pack.buffer));

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "backup/repository/record.h"
@@ -60,6 +61,7 @@ class PackWriter {
   // Puts what is left, waits until everything is durable, publishes the index. No add() meanwhile.
   void flush();
   std::uint64_t bytes_stored() const { return bytes_stored_.load(); }
+  std::set<ObjectName> stored() const { return stored_; }  // the packs put; after flush()
 
  private:
   static constexpr std::size_t kQueueLimit = 1;
@@ -81,6 +83,7 @@ class PackWriter {
   RunKey run_key_;
   std::array<OpenPack, 2> open_;
   std::atomic<std::uint64_t> bytes_stored_ = 0;
+  std::set<ObjectName> stored_;  // by the putting thread
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,0 +1,226 @@
+#include "backup/backup.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "backup/file_reader.h"
+#include "backup/tree_builder.h"
+#include "base/error.h"
+
+namespace qcbak {
+namespace {
+
+using repository::ChunkType;
+
+// Where the first failure of any thread is kept, and how the others learn of it.
+class Failure {
+ public:
+  explicit Failure(std::function<void()> stop_all) : stop_all_(std::move(stop_all)) {}
+  template <class Body>
+  void guard(Body&& body) {
+    try {
+      body();
+    } catch (...) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (!first_) first_ = std::current_exception();
+      }
+      stop_all_();
+    }
+  }
+  void rethrow() const {
+    if (first_) std::rethrow_exception(first_);
+  }
+
+ private:
+  std::function<void()> stop_all_;
+  std::mutex mutex_;
+  std::exception_ptr first_;
+};
+
+// Hashes, looks up, and stores what is new.
+void store_batch(const pipeline::Batch& batch, ChunkFinder& finder, repository::ChunkWriter* chunks,
+                 std::atomic<std::uint64_t>& bytes_added) {
+  for (const pipeline::Piece& piece : batch.pieces) {
+    const ByteView content(batch.slab->data() + piece.offset, piece.length);
+    const crypto::Sha256 hash = crypto::sha256(content);
+    const repository::ChunkId id = finder.name(ChunkType::data, hash);
+    piece.part->chunk = id;
+    if (piece.whole_file) piece.job->sha256 = hash;
+    if (chunks == nullptr) {
+      if (!finder.stored(id)) bytes_added += content.size();
+    } else if (finder.claim(id)) {
+      bytes_added += content.size();
+      chunks->add(id, content);
+    }
+  }
+}
+
+std::vector<std::pair<std::uint32_t, Bytes>> user_names(const std::set<std::uint32_t>& ids) {
+  std::vector<std::pair<std::uint32_t, Bytes>> names;
+  for (const std::uint32_t id : ids) {
+    passwd entry{};
+    passwd* found = nullptr;
+    std::vector<char> buffer(16384);
+    if (::getpwuid_r(id, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+      names.emplace_back(id, to_bytes(as_bytes(found->pw_name)));
+  }
+  return names;
+}
+
+std::vector<std::pair<std::uint32_t, Bytes>> group_names(const std::set<std::uint32_t>& ids) {
+  std::vector<std::pair<std::uint32_t, Bytes>> names;
+  for (const std::uint32_t id : ids) {
+    group entry{};
+    group* found = nullptr;
+    std::vector<char> buffer(16384);
+    if (::getgrgid_r(id, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+      names.emplace_back(id, to_bytes(as_bytes(found->gr_name)));
+  }
+  return names;
+}
+
+// One for each set of paths, so that jobs do not push each other's files out.
+std::string file_cache_path(const repository::WriteContext& context, const BackupOptions& options) {
+  const std::string cache = context.repository.repository_cache();
+  if (cache.empty()) return "";
+  Bytes joined;
+  for (const std::string& path : options.paths) {
+    append(joined, as_bytes(path));
+    joined.push_back(std::byte{0});
+  }
+  const crypto::HmacSha256 names(context.domain.current_epoch().id_key.view());
+  try {
+    make_directories(cache);
+  } catch (const Error&) {
+    return "";
+  }
+  return cache + "/files-" + context.domain.id.hex() + "-" + names.mac(as_bytes("paths"), joined).hex().substr(0, 16);
+}
+
+// A deep tree needs a descriptor for each level.
+void allow_many_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
+                    std::stop_token stop) {
+  const bool dry = options.commit == BackupOptions::Commit::no;
+  const std::int64_t started_ns = context.clock.monotonic_ns();
+  const Time started = context.clock.now();
+  allow_many_files();
+
+  repository::Index& index = context.repository.index(context.domain);
+  const repository::IdKey& id_key = context.domain.current_epoch().id_key;
+  FileCache cache(file_cache_path(context, options), context.repository.config().suite, id_key, context.random);
+
+  const unsigned cores = options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+  pipeline::SlabPool slabs(cores + 3);
+  pipeline::Queue<pipeline::Batch> batches(pipeline::kBatchesWaiting);
+  pipeline::Queue<pipeline::TreeEvent> events(pipeline::kEventsWaiting);
+  std::stop_source stopper;
+  const auto stop_all = [&] {
+    stopper.request_stop();
+    batches.close();
+    events.close();
+  };
+  const std::stop_callback on_stop(stop, stop_all);
+  Failure failure(stop_all);
+
+  BackupResult result;
+  std::atomic<std::uint64_t> bytes_added = 0;
+  std::vector<std::unique_ptr<ChunkFinder>> finders;
+  for (unsigned i = 0; i < cores + 2; ++i) finders.push_back(std::make_unique<ChunkFinder>(index, id_key));
+  ChunkFinder& reader_finder = *finders[cores];
+  ChunkFinder& tree_finder = *finders[cores + 1];
+
+  repository::PackWriter packs(context);
+  TreeBuilder tree(packs, tree_finder, cache, options.compression_level);
+  FileReader reader(
+      options, context.domain.chunking, cache,
+      [&](const std::vector<repository::Part>& parts) {
+        return std::all_of(parts.begin(), parts.end(), [&](const repository::Part& part) {
+          return !part.chunk || reader_finder.stored(*part.chunk);
+        });
+      },
+      slabs, batches, events, progress, stopper.get_token());
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 0; i < cores; ++i) {
+      threads.emplace_back([&, i] {
+        failure.guard([&] {
+          std::optional<repository::ChunkWriter> chunks;
+          if (!dry) chunks.emplace(packs, ChunkType::data, options.compression_level);
+          while (auto batch = batches.pop()) {
+            if (stopper.stop_requested()) continue;
+            store_batch(*batch, *finders[i], chunks ? &*chunks : nullptr, bytes_added);
+          }
+          if (chunks && !stopper.stop_requested()) chunks->flush();
+        });
+        // After a failure: nobody may wait for pieces that lie in the queue.
+        while (batches.pop()) continue;
+      });
+    }
+    threads.emplace_back([&] {
+      failure.guard([&] {
+        while (auto event = events.pop()) {
+          if (!stopper.stop_requested() && !dry) tree.handle(std::move(*event));
+        }
+        if (!stopper.stop_requested() && !dry) tree.finish();
+      });
+    });
+    failure.guard([&] { reader.run(); });
+    batches.close();
+    events.close();
+  }
+  if (stop.stop_requested()) throw Error(ErrorCode::interrupted, "the backup was stopped; what it stored is used by the next one");
+  failure.rethrow();
+
+  const FileReader::Counts& counts = reader.counts();
+  result.files_new = counts.files_new;
+  result.files_changed = counts.files_changed;
+  result.files_unmodified = counts.files_unmodified;
+  result.bytes_read = counts.bytes_read;
+  result.findings = std::move(reader.findings());
+  result.bytes_added = bytes_added.load();
+  result.directories = tree.totals().directories;
+  if (!dry) {
+    packs.flush();
+    std::set<repository::ObjectName> used = packs.stored();
+    for (const auto& finder : finders) used.insert(finder->packs().begin(), finder->packs().end());
+
+    repository::SnapshotHeader header;
+    header.time = started;
+    header.host = options.host;
+    for (const std::string& path : options.paths) header.paths.push_back(to_bytes(as_bytes(path)));
+    header.labels = options.labels;
+    header.totals = tree.totals();
+    header.totals.bytes_added = result.bytes_added + tree.metadata_added();
+    header.totals.bytes_stored = packs.bytes_stored();
+    header.reference_root = tree.reference_root();
+    header.program = "qcbak " QCBAK_VERSION;
+    header.findings = result.findings.size();
+    header.end = context.clock.now();
+    repository::SnapshotBody body;
+    body.root = tree.root();
+    body.users = user_names(tree.users());
+    body.groups = group_names(tree.groups());
+    body.findings = result.findings;
+    result.snapshot = repository::commit_snapshot(context, std::move(header), std::move(body), {used.begin(), used.end()});
+    result.bytes_stored = packs.bytes_stored();
+    cache.save();
+  }
+  result.duration_ns = context.clock.monotonic_ns() - started_ns;
+  return result;
+}
+
+}  // namespace qcbak

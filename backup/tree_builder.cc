@@ -1,0 +1,116 @@
+#include "backup/tree_builder.h"
+
+#include "base/error.h"
+
+namespace qcbak {
+
+using pipeline::TreeEvent;
+using repository::ChunkId;
+using repository::ChunkType;
+using repository::EntryType;
+
+void ChunkFinder::use(const repository::ObjectName& pack) {
+  if (pack == last_) return;
+  last_ = pack;
+  packs_.insert(pack);
+}
+
+bool ChunkFinder::stored(const ChunkId& id) {
+  const auto place = index_.find(id);
+  if (place) use(place->pack);
+  return place.has_value();
+}
+
+bool ChunkFinder::claim(const ChunkId& id) { return !stored(id) && index_.claim(id); }
+
+TreeBuilder::TreeBuilder(repository::PackWriter& packs, ChunkFinder& finder, FileCache& cache, int compression_level)
+    : finder_(finder),
+      cache_(cache),
+      trees_(packs, ChunkType::tree, compression_level),
+      references_(packs, ChunkType::reference, compression_level),
+      store_([this](ChunkType type, const Bytes& plaintext) {
+        const ChunkId id = finder_.name(type, crypto::sha256(plaintext));
+        if (finder_.claim(id)) {
+          (type == ChunkType::tree ? trees_ : references_).add(id, plaintext);
+          metadata_added_ += plaintext.size();
+        }
+        return id;
+      }) {}
+
+void TreeBuilder::count(const repository::Metadata& metadata) {
+  switch (metadata.type) {
+    case EntryType::file:
+      ++totals_.files;
+      totals_.bytes += metadata.size_bytes;
+      break;
+    case EntryType::directory: ++totals_.directories; break;
+    default: ++totals_.others; break;
+  }
+  users_.insert(metadata.uid);
+  groups_.insert(metadata.gid);
+}
+
+void TreeBuilder::add_entry(TreeEvent event) {
+  repository::Entry entry;
+  entry.metadata = std::move(event.status.metadata);
+  Bytes data_ids;
+  std::optional<ChunkId> child;
+  if (entry.metadata.type == EntryType::file) {
+    std::vector<repository::Part> parts = std::move(event.known_parts);
+    if (event.job) {
+      event.job->wait();
+      parts.assign(event.job->parts.begin(), event.job->parts.end());
+      entry.sha256 = event.job->sha256;
+    } else {
+      entry.sha256 = event.known_sha256;
+    }
+    if (event.cache == TreeEvent::Cache::yes) {
+      source::Status status = std::move(event.status);
+      status.metadata.size_bytes = entry.metadata.size_bytes;
+      cache_.add(event.path, status, {parts, *entry.sha256, entry.metadata.flags, entry.metadata.attributes});
+    }
+    if (parts.size() > repository::kInlineParts) {
+      const repository::NodeIds ids = repository::write_content(store_, parts);
+      entry.content_node = ids.tree;
+      child = ids.reference;
+    } else {
+      for (const repository::Part& part : parts)
+        if (part.chunk) append(data_ids, part.chunk->view());
+      entry.parts = std::move(parts);
+    }
+  }
+  count(entry.metadata);
+  open_.back().add(event.name, entry.metadata, repository::encode_details(entry), data_ids, child);
+}
+
+void TreeBuilder::end_directory(const TreeEvent& event) {
+  const repository::NodeIds ids = open_.back().finish();
+  open_.pop_back();
+  repository::Entry entry;
+  entry.metadata = event.status.metadata;
+  entry.directory = ids.tree;
+  const Bytes details = repository::encode_details(entry);
+  if (open_.empty()) {
+    root_ = repository::encode_root(entry.metadata, details);
+    reference_root_ = ids.reference;
+    return;
+  }
+  count(entry.metadata);
+  open_.back().add(event.name, entry.metadata, details, {}, ids.reference);
+}
+
+void TreeBuilder::handle(TreeEvent event) {
+  switch (event.kind) {
+    case TreeEvent::Kind::begin_directory: open_.emplace_back(store_); break;
+    case TreeEvent::Kind::end_directory: end_directory(event); break;
+    case TreeEvent::Kind::entry: add_entry(std::move(event)); break;
+  }
+}
+
+void TreeBuilder::finish() {
+  check(open_.empty() && !root_.empty(), "every directory that was begun was ended");
+  trees_.flush();
+  references_.flush();
+}
+
+}  // namespace qcbak

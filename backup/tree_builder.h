@@ -1,0 +1,65 @@
+// The last stage of a backup: turns the walk's events into tree and reference nodes, bottom up.
+#pragma once
+
+#include <set>
+
+#include "backup/file_cache.h"
+#include "backup/pipeline.h"
+#include "backup/repository/snapshot.h"
+#include "backup/repository/writer.h"
+
+namespace qcbak {
+
+// Names chunks and finds out whether they are there; remembers the packs of those that were. One for each thread.
+class ChunkFinder {
+ public:
+  ChunkFinder(repository::Index& index, const repository::IdKey& id_key) : index_(index), namer_(id_key) {}
+  repository::ChunkId name(repository::ChunkType type, const crypto::Sha256& hash) const { return namer_.name(type, hash); }
+  // True: the chunk is not there, and this caller's to store.
+  bool claim(const repository::ChunkId& id);
+  // Is it there, durable?
+  bool stored(const repository::ChunkId& id);
+  const std::set<repository::ObjectName>& packs() const { return packs_; }
+
+ private:
+  void use(const repository::ObjectName& pack);
+  repository::Index& index_;
+  repository::ChunkNamer namer_;
+  std::set<repository::ObjectName> packs_;
+  repository::ObjectName last_;
+};
+
+class TreeBuilder {
+ public:
+  TreeBuilder(repository::PackWriter& packs, ChunkFinder& finder, FileCache& cache, int compression_level);
+
+  void handle(pipeline::TreeEvent event);
+  // After the last event: stores what is left. The root's node ids and entry.
+  void finish();
+  const Bytes& root() const { return root_; }
+  const repository::ChunkId& reference_root() const { return reference_root_; }
+  const repository::Totals& totals() const { return totals_; }
+  std::uint64_t metadata_added() const { return metadata_added_; }
+  const std::set<std::uint32_t>& users() const { return users_; }
+  const std::set<std::uint32_t>& groups() const { return groups_; }
+
+ private:
+  void add_entry(pipeline::TreeEvent event);
+  void end_directory(const pipeline::TreeEvent& event);
+  void count(const repository::Metadata& metadata);
+
+  ChunkFinder& finder_;
+  FileCache& cache_;
+  repository::ChunkWriter trees_;
+  repository::ChunkWriter references_;
+  repository::StoreChunk store_;
+  std::vector<repository::DirectoryWriter> open_;
+  Bytes root_;
+  repository::ChunkId reference_root_;
+  repository::Totals totals_;
+  std::uint64_t metadata_added_ = 0;
+  std::set<std::uint32_t> users_;
+  std::set<std::uint32_t> groups_;
+};
+
+}  // namespace qcbak
