@@ -25,6 +25,11 @@ void PackReader::fetch(const PackRecord& record, MutableByteView into) const {
 ChunkReader::ChunkReader(const Repository& repository, const DomainKeys& domain)
     : repository_(repository), domain_(domain), binding_(repository.binding(domain.id)), decoder_(binding_, domain) {}
 
+ChunkReader::ChunkReader(const Repository& repository, const DomainKeys& domain, const Index& index)
+    : ChunkReader(repository, domain) {
+  index_ = &index;
+}
+
 const PackReader& ChunkReader::pack(const ObjectName& name) {
   std::unique_ptr<PackReader>& reader = packs_[name];
   if (!reader) {
@@ -76,12 +81,14 @@ Bytes ChunkReader::load_from(ChunkType type, const ChunkId& id, const ChunkPlace
 Bytes ChunkReader::load(ChunkType type, const ChunkId& id) {
   std::optional<Error> first_error;
   for (const bool again : {false, true}) {
+    if (again && index_ != nullptr) break;
     if (again) {
       // A collection may have moved it since the index was read.
       repository_.drop_index(domain_);
       packs_.clear();
     }
-    for (const ChunkPlace& place : repository_.index(domain_).find_all(id, Index::Which::all)) {
+    const Index& index = index_ != nullptr ? *index_ : repository_.index(domain_);
+    for (const ChunkPlace& place : index.find_all(id, Index::Which::all)) {
       try {
         return load_from(type, id, place);
       } catch (Error& error) {
