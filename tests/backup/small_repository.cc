@@ -45,7 +45,7 @@ SmallRepository::SmallRepository() {
   const auto store = [&](const Files& files) {
     const auto repository = open_test_repository(*storage_, Access::write_only);
     StoreOptions options;
-    options.chunk_bytes = 16;
+    options.chunk_bytes = kChunkBytes;
     snapshots_.emplace(store_snapshot({*storage_, *repository, repository->domain(""), clock_, random_}, files, options),
                        files);
     clock_.advance(kHourNs);
@@ -54,7 +54,7 @@ SmallRepository::SmallRepository() {
       {"etc/hosts", text("127.0.0.1 localhost")},
       {"etc/ssh/key", random_content(random_, 40)},
       {"etc/ssh/known", text("host a, host b")},
-      {"home/many", random_content(random_, 16 * (kInlineParts + 3))},
+      {"home/many", random_content(random_, kChunkBytes * (kInlineParts + 3))},
       {"home/empty", {}},
       {"top", text("a file at the top")},
   };

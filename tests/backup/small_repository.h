@@ -12,6 +12,7 @@ namespace qcbak::tests {
 
 class SmallRepository {
  public:
+  static constexpr std::size_t kChunkBytes = 16;
   SmallRepository();
   simulated::Medium& medium() const { return *medium_; }
   storage::Storage& storage() const { return *storage_; }
