@@ -57,6 +57,14 @@ std::optional<Bytes> Repository::load_key_object(const ObjectName& name) const {
 void Repository::apply(const LogEntry& entry, ByteView stored) {
   apply_log_entry(log_, config_hash_, entry, stored, [this](const ObjectName& name) { return load_key_object(name); });
   if (entry.kind() == LogKind::label || entry.kind() == LogKind::hold) annotations_.push_back(entry);
+  // An index that is loaded must not go on offering chunks of packs that are about to go, or gone.
+  const std::vector<ObjectName>* leaving = nullptr;
+  if (const auto* condemnation = std::get_if<Condemnation>(&entry.event)) leaving = &condemnation->packs;
+  if (const auto* collection = std::get_if<Collection>(&entry.event)) leaving = &collection->packs;
+  if (leaving == nullptr) return;
+  auto indexes = indexes_.lock();
+  if (const auto at = indexes->loaded.find(entry.domain); at != indexes->loaded.end() && at->second)
+    for (const ObjectName& pack : *leaving) at->second->exclude(pack);
 }
 
 void Repository::load_log() {
@@ -382,12 +390,23 @@ SnapshotBody Repository::body(const SnapshotInfo& snapshot) const {
   });
 }
 
-void Repository::drop_index(const DomainKeys& domain) const { indexes_.erase(domain.id); }
+void Repository::drop_index(const DomainKeys& domain) const {
+  auto indexes = indexes_.lock();
+  const auto at = indexes->loaded.find(domain.id);
+  if (at == indexes->loaded.end()) return;
+  indexes->dropped.push_back(std::move(at->second));
+  indexes->loaded.erase(at);
+}
 
 Index& Repository::index(const DomainKeys& domain, std::vector<Damage>* damage) const {
-  std::unique_ptr<Index>& index = indexes_[domain.id];
-  if (index) return *index;
-  index = std::make_unique<Index>();
+  auto indexes = indexes_.lock();
+  std::unique_ptr<Index>& loaded = indexes->loaded[domain.id];
+  if (!loaded) loaded = load_index(domain, damage);
+  return *loaded;
+}
+
+std::unique_ptr<Index> Repository::load_index(const DomainKeys& domain, std::vector<Damage>* damage) const {
+  auto index = std::make_unique<Index>();
   const Binding bound = binding(domain.id);
   const auto report = [damage](const std::string& object, const Error& error) {
     if (damage != nullptr) damage->push_back({object, error.what()});
@@ -446,12 +465,13 @@ Index& Repository::index(const DomainKeys& domain, std::vector<Damage>* damage) 
       index->add_pack(*name, static_cast<std::uint32_t>(pack.size_bytes),
                       read_pack_table(storage_, *name, bound, domain));
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::not_found) continue;  // collected since it was listed
       if (error.code() != ErrorCode::damaged) throw;
       report(pack.name, error);
     }
   }
   for (const auto& [name, condemned] : log_.condemned) index->exclude(name);
-  return *index;
+  return index;
 }
 
 void create_repository(storage::Storage& storage, const CreateOptions& options, ByteView password, Time now,
