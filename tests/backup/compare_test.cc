@@ -188,7 +188,7 @@ TEST_F(Compare, WhatCannotBeReadIsSaid) {
   snapshot();
   open();
   // The way there and the repository are open to all; the system's own directory for temporaries already is.
-  run_or_throw({"/bin/sh", "-ec", "cd '" + shop_.root() + "'; chmod a+x . source; chmod -R a+rX repository"});
+  run_or_throw({"/bin/sh", "-ec", "cd '" + shop_.root() + "'; chmod a+x .; chmod a+rx source; chmod -R a+rX repository"});
   std::vector<std::string> found;
   ASSERT_EQ(::seteuid(65534), 0);
   try {
