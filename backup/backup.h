@@ -15,7 +15,7 @@ struct BackupOptions {
   std::vector<std::string> paths;  // as given; made absolute
   std::string host;
   repository::Labels labels;
-  source::Patterns excludes;
+  source::Patterns excludes{};
   enum class FileSystems { all, one } file_systems = FileSystems::all;
   enum class Unchanged { skip, read } unchanged = Unchanged::skip;  // --force reads all
   enum class Commit { yes, no } commit = Commit::yes;               // --dry-run: no; nothing is stored

@@ -19,6 +19,7 @@ class SnapshotTree {
   SnapshotTree(const SnapshotTree&) = delete;
   SnapshotTree& operator=(const SnapshotTree&) = delete;
 
+  const repository::SnapshotInfo& info() const { return info_; }
   const repository::SnapshotBody& body() const { return body_; }
   // "/" gives the root, whose name is empty. Nothing when there is no such entry. Paths are absolute, without "." and "..".
   std::optional<repository::Entry> find(std::string_view path);
@@ -37,6 +38,7 @@ class SnapshotTree {
   const repository::LoadChunk& loader() const { return load_; }
 
  private:
+  repository::SnapshotInfo info_;
   repository::SnapshotBody body_;
   repository::Entry root_;
   repository::ChunkReader reader_;
@@ -45,6 +47,8 @@ class SnapshotTree {
 
 // "/a//b/./c" → "/a/b/c". Error(usage) for "..".
 std::string normal_path(std::string_view path);
+// The paths in normal form and in the order of a walk, without those below another of them; "/" when there is none.
+std::vector<std::string> normal_paths(const std::vector<std::string>& paths);
 
 // What narrows the choice of snapshots; an empty field does not.
 struct SnapshotFilter {

@@ -14,8 +14,8 @@ namespace qcbak {
 struct RestoreOptions {
   std::string path;    // absolute path inside the snapshot; "" or "/": all. A directory's content lands in the target
   std::string target;  // directory, made when missing
-  source::Patterns includes;  // empty: everything
-  source::Patterns excludes;
+  source::Patterns includes{};  // empty: everything
+  source::Patterns excludes{};
   enum class Overwrite { always, if_changed, never } overwrite = Overwrite::if_changed;
   enum class Extra { keep, remove } extra = Extra::keep;  // --delete: what the snapshot does not have is removed
   enum class Verify { no, yes } verify = Verify::no;      // read everything back from the medium and compare

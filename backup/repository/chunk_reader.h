@@ -32,6 +32,8 @@ class PackReader {
 class ChunkReader {
  public:
   ChunkReader(const Repository& repository, const DomainKeys& domain);
+  // Looks into `index` alone, whatever the repository's own says. It outlives the reader.
+  ChunkReader(const Repository& repository, const DomainKeys& domain, const Index& index);
   // The plaintext, its id checked. When a copy is damaged or its pack was collected meanwhile, other copies are tried.
   // Error(damaged) naming pack and chunk when none is good, Error(wrong_key) with a write credential.
   Bytes load(ChunkType type, const ChunkId& id);
@@ -48,16 +50,19 @@ class ChunkReader {
   };
   static constexpr std::size_t kDecodedBytes = 8U << 20;
   static constexpr std::size_t kPacksOpen = 32;
+  static constexpr unsigned kFruitlessReloads = 4;  // of the index, before what is missing is held to be missing
   const PackReader& pack(const ObjectName& name);
   Bytes load_from(ChunkType type, const ChunkId& id, const ChunkPlace& place);
 
   const Repository& repository_;
   const DomainKeys& domain_;
+  const Index* index_ = nullptr;
   Binding binding_;
   RecordDecoder decoder_;
   std::map<ObjectName, std::unique_ptr<PackReader>> packs_;
   std::list<Decoded> decoded_;
   std::size_t decoded_bytes_ = 0;
+  unsigned fruitless_reloads_ = 0;
 };
 
 // Walks the reference tree below `root`; each node once, in all calls that share `seen`.

@@ -12,6 +12,7 @@ constexpr std::size_t kHeaderBody = 48;
 constexpr std::size_t kRecordEntry = 28;
 constexpr std::size_t kChunkEntry = 36;
 constexpr std::size_t kTableOverhead = 160;
+constexpr std::size_t kNewSegment = 2 * 8192;  // in both tables: the most that a segment's recipients take
 constexpr std::size_t kPadBelow = kPackTarget - (kPackTarget >> 4);
 
 Bytes encode_segments(const std::vector<SegmentHeader>& segments) {
@@ -136,7 +137,6 @@ std::size_t PackBuilder::tables_bound() const {
 }
 
 bool PackBuilder::fits(const RecordInfo& record, std::size_t stored_length) const {
-  constexpr std::size_t kNewSegment = 2 * 1024;
   return table_.records.size() < kRecordsInPackLimit &&
          used_ + stored_length + tables_bound() + 2 * (kRecordEntry + record.chunks.size() * kChunkEntry) + kNewSegment <=
              buffer_.capacity();

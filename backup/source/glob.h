@@ -20,7 +20,8 @@ namespace qcbak::source {
 class Patterns {
  public:
   // Where patterns with an inner '/' start: a path without wildcards, "" for the root.
-  explicit Patterns(std::string_view base = "");
+  Patterns() = default;
+  explicit Patterns(std::string_view base);
 
   // Throws Error(usage) saying what is wrong: empty, an unclosed '[', a trailing '\', "..", or longer than kLengthLimit.
   void add(std::string_view pattern);
