@@ -322,6 +322,18 @@ std::vector<IndexedPack> Index::packs() const {
   return counted;
 }
 
+std::vector<IndexSegment> Index::segments() const {
+  std::vector<IndexSegment> segments;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const Attached& attached : segments_) segments.push_back(attached.segment);
+  }
+  const std::lock_guard lock(unpublished_mutex_);
+  if (!unpublished_.packs.empty())
+    segments.push_back(IndexSegment::parse(encode_index(unpublished_.packs, unpublished_.entries)));
+  return segments;
+}
+
 Index::Unpublished Index::take_unpublished() {
   const std::lock_guard lock(unpublished_mutex_);
   unpublished_count_ = 0;
