@@ -399,9 +399,8 @@ bool Repair::salvage(const ObjectName& name, std::optional<PackWriter>& packs) {
   if (findings.state == PackFindings::State::good || findings.state == PackFindings::State::foreign) return false;
   if (!findings.table) {
     unreadable_.insert(name);
-    // Of this domain, as far as anybody knows.
-    return findings.domain ? *findings.domain == domain_.id && findings.keys != nullptr
-                           : repository_.index(domain_).knows_pack(name);
+    // Of this domain, as far as anybody knows. Whatever lies there now, bytes of another pack may be among it.
+    return findings.keys == &domain_ || repository_.index(domain_).knows_pack(name);
   }
   if (findings.keys != &domain_) return false;
   bad_records_[name] = findings.bad_records;
