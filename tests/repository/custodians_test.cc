@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "tests/repository/test_repository.h"
 #include "tests/simulated/simulated_storage.h"
-#include "tests/support/manual_clock.h"
+#include "tests/support/seeded_random.h"
 
 namespace qcbak::repository {
 namespace {

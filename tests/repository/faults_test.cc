@@ -51,6 +51,7 @@ void run_forget(World& world, World::Process& process) {
   const SnapshotId id = world.promised().begin()->first;
   world.unsure_of_tombstone(id);
   append_log(process.context, [&] { return Tombstone{{id}, "test"}; });
+  world.sure_of_tombstone(id);
 }
 
 const Operation kOperations[] = {
