@@ -80,7 +80,8 @@ std::string candidates_text(const Repository& repository, const std::vector<cons
 }  // namespace
 
 SnapshotTree::SnapshotTree(const Repository& repository, const SnapshotInfo& snapshot)
-    : body_(repository.body(snapshot)),
+    : info_(snapshot),
+      body_(repository.body(snapshot)),
       root_(repository::parse_root(body_.root)),
       reader_(repository, keys_of(repository, snapshot)),
       load_(reader_.loader()) {}
@@ -105,9 +106,10 @@ void SnapshotTree::walk(const std::string& path, const Entry& directory, const V
   std::vector<Level> levels;
   std::string here = path == "/" ? "" : path;
   if (directory.directory) levels.push_back({here.size(), {load_, *directory.directory}});
-  const auto report = [&](const Error& error) {
-    if (error.code() != ErrorCode::damaged || !damaged) throw error;
-    damaged(here.empty() ? "/" : here, error);
+  const auto report = [&](Error error) {
+    const std::string directory_path = here.empty() ? "/" : here;
+    if (error.code() != ErrorCode::damaged || !damaged) throw error.add_context(printable(directory_path));
+    damaged(directory_path, error);
   };
   while (!levels.empty()) {
     here.resize(levels.back().path_length);
@@ -159,6 +161,23 @@ std::string normal_path(std::string_view path) {
     normal += component;
   }
   return normal.empty() ? "/" : normal;
+}
+
+std::vector<std::string> normal_paths(const std::vector<std::string>& paths) {
+  std::vector<std::string> sorted;
+  for (const std::string& path : paths) sorted.push_back(normal_path(path));
+  if (sorted.empty()) sorted.emplace_back("/");
+  // A walk gives what is below a directory before the names that only begin like its name: '/' counts as the least.
+  std::sort(sorted.begin(), sorted.end(), [](std::string_view a, std::string_view b) {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+      const auto rank = [](char c) { return c == '/' ? 0 : 1 + static_cast<unsigned char>(c); };
+      return rank(x) < rank(y);
+    });
+  });
+  std::vector<std::string> kept;
+  for (std::string& path : sorted)
+    if (kept.empty() || !is_at_or_below(path, kept.back())) kept.push_back(std::move(path));
+  return kept;
 }
 
 bool matches(const SnapshotFilter& filter, const SnapshotInfo& snapshot, const std::string& domain_name) {

@@ -19,6 +19,7 @@ class SnapshotTree {
   SnapshotTree(const SnapshotTree&) = delete;
   SnapshotTree& operator=(const SnapshotTree&) = delete;
 
+  const repository::SnapshotInfo& info() const { return info_; }
   const repository::SnapshotBody& body() const { return body_; }
   // "/" gives the root, whose name is empty. Nothing when there is no such entry. Paths are absolute, without "." and "..".
   std::optional<repository::Entry> find(std::string_view path);
@@ -37,6 +38,7 @@ class SnapshotTree {
   const repository::LoadChunk& loader() const { return load_; }
 
  private:
+  repository::SnapshotInfo info_;
   repository::SnapshotBody body_;
   repository::Entry root_;
   repository::ChunkReader reader_;
@@ -45,13 +47,15 @@ class SnapshotTree {
 
 // "/a//b/./c" → "/a/b/c". Error(usage) for "..".
 std::string normal_path(std::string_view path);
+// The paths in normal form and in the order of a walk, without those below another of them; "/" when there is none.
+std::vector<std::string> normal_paths(const std::vector<std::string>& paths);
 
 // What narrows the choice of snapshots; an empty field does not.
 struct SnapshotFilter {
-  std::vector<std::pair<std::string, std::string>> labels;  // all of them
-  std::string host;
-  std::string path;  // in the snapshot because it, or a directory above it, was given to the backup
-  std::string domain;
+  std::vector<std::pair<std::string, std::string>> labels = {};  // all of them
+  std::string host = {};
+  std::string path = {};  // in the snapshot because it, or a directory above it, was given to the backup
+  std::string domain = {};
 };
 bool matches(const SnapshotFilter& filter, const repository::SnapshotInfo& snapshot, const std::string& domain_name);
 // `text` is an id prefix of 8 or more hexadecimal digits, or "latest", narrowed by the filter. Error(not_found), also for a

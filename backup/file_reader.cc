@@ -207,6 +207,8 @@ void FileReader::read_file(int fd, const std::string& path, TreeEvent& event) {
     if (job->parts.empty()) job->sha256 = crypto::sha256({});
     if (drop_cache) ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
   }
+  if (job->parts.size() > repository::kFilePartsLimit)
+    throw Error(ErrorCode::failed, "it is in more pieces than a file may have");
   std::uint64_t stored = 0;
   for (const repository::Part& part : job->parts) stored += part.length;
   const source::Status after = source::status_of(fd, path);

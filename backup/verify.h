@@ -1,5 +1,6 @@
 // The verb verify. Without keys: every object's hash, the log, the key objects. With a write credential: pack
-// directories, indexes, headers, reference trees. With a reading key: every record, chunk id, tree, and whole-file hash.
+// directories, indexes, headers, reference trees. With a reading key, and --read-data: every record, chunk id and tree.
+// Bytes are hashed on every level.
 #pragma once
 
 #include <stop_token>
@@ -14,7 +15,11 @@ namespace qcbak {
 struct VerifyOptions {
   std::vector<repository::SnapshotId> snapshots;  // empty: all that live
   enum class Data { skip, read } data = Data::skip;  // --read-data: decrypt everything too
-  double sample = 1.0;  // share of the packs whose bytes are read, chosen by name and day: --sample
+  // Share of the packs whose bytes are read, 0 to 1: --sample. A pack's name, as a fraction of all names, has a place on a
+  // ring; a run reads a stretch of that share, and the next day's begins where it ended. So after 1/sample days of one
+  // run each every pack was read, new ones among them.
+  double sample = 1.0;
+  std::uint64_t day = 0;  // days since 1970, for `sample`
   unsigned threads = 0;
 };
 

@@ -10,5 +10,3 @@ add_compile_options(
   -Wimplicit-fallthrough
   -Wundef
   -Wvla)
-# g++ 12 takes "literal" + std::string for an overlapping copy at -O3 (GCC bug 105651).
-add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)

@@ -25,6 +25,11 @@ void PackReader::fetch(const PackRecord& record, MutableByteView into) const {
 ChunkReader::ChunkReader(const Repository& repository, const DomainKeys& domain)
     : repository_(repository), domain_(domain), binding_(repository.binding(domain.id)), decoder_(binding_, domain) {}
 
+ChunkReader::ChunkReader(const Repository& repository, const DomainKeys& domain, const Index& index)
+    : ChunkReader(repository, domain) {
+  index_ = &index;
+}
+
 const PackReader& ChunkReader::pack(const ObjectName& name) {
   std::unique_ptr<PackReader>& reader = packs_[name];
   if (!reader) {
@@ -77,7 +82,8 @@ Bytes ChunkReader::load(ChunkType type, const ChunkId& id) {
   std::optional<Error> first_error;
   for (const bool again : {false, true}) {
     bool vanished = true;  // nothing was there at all, damaged or not
-    for (const ChunkPlace& place : repository_.index(domain_).find_all(id, Index::Which::all)) {
+    const Index& index = index_ != nullptr ? *index_ : repository_.index(domain_);
+    for (const ChunkPlace& place : index.find_all(id, Index::Which::all)) {
       try {
         return load_from(type, id, place);
       } catch (Error& error) {
@@ -87,7 +93,7 @@ Bytes ChunkReader::load(ChunkType type, const ChunkId& id) {
         if (!first_error) first_error = Error(ErrorCode::damaged, error.what());
       }
     }
-    if (!vanished || again || fruitless_reloads_ >= kFruitlessReloads) break;
+    if (!vanished || again || index_ != nullptr || fruitless_reloads_ >= kFruitlessReloads) break;
     // A collection may have moved it since the index was read.
     repository_.drop_index(domain_);
     packs_.clear();

@@ -32,6 +32,8 @@ class PackReader {
 class ChunkReader {
  public:
   ChunkReader(const Repository& repository, const DomainKeys& domain);
+  // Looks into `index` alone, whatever the repository's own says. It outlives the reader.
+  ChunkReader(const Repository& repository, const DomainKeys& domain, const Index& index);
   // The plaintext, its id checked. When a copy is damaged or its pack was collected meanwhile, other copies are tried.
   // Error(damaged) naming pack and chunk when none is good, Error(wrong_key) with a write credential.
   Bytes load(ChunkType type, const ChunkId& id);
@@ -54,6 +56,7 @@ class ChunkReader {
 
   const Repository& repository_;
   const DomainKeys& domain_;
+  const Index* index_ = nullptr;
   Binding binding_;
   RecordDecoder decoder_;
   std::map<ObjectName, std::unique_ptr<PackReader>> packs_;

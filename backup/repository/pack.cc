@@ -122,9 +122,9 @@ PackTable read_either_table(std::uint64_t length, const ReadAt& read, const Bind
       if (!table) throw Error(ErrorCode::damaged, "the pack is too short");
       return parse_pack_table(binding, domain, *header, *table);
     } catch (const Error& error) {
-      // An epoch that the key does not open may be a damaged number.
+      // A damaged table may name an epoch that is none; only where both do, the key is what is missing.
       if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::wrong_key) throw;
-      if (!first_error) first_error = error;
+      if (!first_error || error.code() == ErrorCode::damaged) first_error = error;
     }
   }
   throw *first_error;
