@@ -132,9 +132,9 @@ TEST_F(CollectTest, WhatRunsThatDiedLeftBehindGoes) {
     const Binding binding = dead.repository->binding(dead.context.domain.id);
     SnapshotBody body;
     body.root = to_bytes(as_bytes("\x80"));  // an empty array: nobody looks
-    const Bytes stored = encode_snapshot(binding, dead.context.domain.current_epoch(),
-                                         new_data_segment(binding, new_run_key(dead.context.domain, random()), random()),
-                                         {}, header, body, random());
+    const Bytes stored = encode_snapshot(
+        binding, dead.context.domain.current_epoch(),
+        new_data_segment(binding, new_run_key(dead.context.domain, random()), random()), {}, header, body, random());
     dead.storage.put(snapshot_path(name_of(stored)), stored);
   }
   const CollectResult result = collect_with(kExclusive);
@@ -209,6 +209,44 @@ TEST_F(CollectTest, WhatWasCommittedBetweenMarkAndCondemnationIsCopiedOut) {
   EXPECT_GE(collect_with(with_grace()).packs_rewritten, 1U);
   expect_all_readable();
   EXPECT_THAT(Process(*this).repository->log().condemned, IsEmpty());
+}
+
+// A run that began before anything was condemned, relies on what was, and commits at any step of a collection.
+TEST_F(CollectTest, ARunThatCommitsWhileWhatItReliesOnGoes) {
+  enum class When { exclusively, condemning, removing };
+  for (const When when : {When::exclusively, When::condemning, When::removing}) {
+    for (std::uint64_t step = 1;; ++step) {
+      const Files files = files_of(3, 6000);
+      const SnapshotId base = backup(files);
+      Files more = files;
+      more["new"] = random_content(random(), 1000);
+      Process running(*this);
+      const StoredFiles stored = store_files(running.context, more);
+      forget(base);
+      if (when == When::removing) {
+        collect_with(with_grace());
+        clock().advance(kGraceNs);
+      }
+      Process collector(*this);
+      std::uint64_t steps = 0;
+      collector.storage.before_mutations([&](SimulatedStorage::Call, std::string_view) {
+        if (++steps != step) return;
+        try {
+          promised()[commit_snapshot(running.context, stored.header, stored.body, stored.packs)] = more;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::damaged) << error.what();
+        }
+      });
+      repository::collect(collector.context, when == When::exclusively ? exclusively() : with_grace(), {});
+      expect_all_readable();
+      clock().advance(kGraceNs);
+      collect_with(with_grace());
+      expect_all_readable();
+      forget_all();
+      collect_with(kExclusive);
+      if (steps < step) break;
+    }
+  }
 }
 
 TEST_F(CollectTest, ManyIndexObjectsAreMerged) {

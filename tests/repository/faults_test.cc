@@ -57,10 +57,7 @@ void run_forget(World& world, World::Process& process) {
 const Operation kOperations[] = {
     {"Backup", prepare_collection, run_backup},
     // Reuses chunks of packs that are condemned before its commit.
-    {"CommitThatCopies",
-     [](World& world) {
-       prepare_collection(world);
-     },
+    {"CommitThatCopies", [](World& world) { prepare_collection(world); },
      [](World& world, World::Process& process) {
        const Files files = world.files_of(2, 5000);
        StoredFiles stored = store_files(process.context, files);

@@ -128,8 +128,7 @@ class Life {
     std::advance(at, random().below(runs_.size()));
     Run& run = *at;
     try {
-      const SnapshotId id =
-          commit_snapshot(run.process.context, run.stored.header, run.stored.body, run.stored.packs);
+      const SnapshotId id = commit_snapshot(run.process.context, run.stored.header, run.stored.body, run.stored.packs);
       world_.promised()[id] = run.files;
     } catch (const Error& error) {
       EXPECT_TRUE(error.code() == ErrorCode::damaged || error.code() == ErrorCode::busy) << error.what();
