@@ -361,7 +361,7 @@ std::optional<NameSet> Verification::packs_of_chosen() const {
         for (const repository::ChunkPlace& place : index.find_all(chunk, repository::Index::Which::all))
           wanted.insert(place.pack);
       };
-      repository::ChunkReader reader(repository_, *keys);
+      repository::ChunkReader reader(repository_, *keys, index);
       std::unordered_set<ChunkId, IdHash<ChunkId>> seen;
       walk_references(reader, repository_.snapshot(id).header.reference_root, seen,
                       [&](const ChunkId& reference, const repository::ReferenceNode& node) {

@@ -81,23 +81,28 @@ Bytes ChunkReader::load_from(ChunkType type, const ChunkId& id, const ChunkPlace
 Bytes ChunkReader::load(ChunkType type, const ChunkId& id) {
   std::optional<Error> first_error;
   for (const bool again : {false, true}) {
-    if (again && index_ != nullptr) break;
-    if (again) {
-      // A collection may have moved it since the index was read.
-      repository_.drop_index(domain_);
-      packs_.clear();
-    }
+    bool vanished = true;  // nothing was there at all, damaged or not
     const Index& index = index_ != nullptr ? *index_ : repository_.index(domain_);
     for (const ChunkPlace& place : index.find_all(id, Index::Which::all)) {
       try {
         return load_from(type, id, place);
       } catch (Error& error) {
         if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::not_found) throw;
+        vanished = vanished && error.code() == ErrorCode::not_found;
         error.add_context("chunk " + id.hex() + " in pack " + place.pack.hex());
         if (!first_error) first_error = Error(ErrorCode::damaged, error.what());
       }
     }
-    if (first_error) break;
+    if (!vanished || again || index_ != nullptr || fruitless_reloads_ >= kFruitlessReloads) break;
+    // A collection may have moved it since the index was read.
+    repository_.drop_index(domain_);
+    packs_.clear();
+    ++fruitless_reloads_;
+    const auto moved = repository_.index(domain_).find_all(id, Index::Which::all);
+    if (std::any_of(moved.begin(), moved.end(), [this](const ChunkPlace& place) {
+          return repository_.storage().size(pack_path(place.pack)).has_value();
+        }))
+      fruitless_reloads_ = 0;
   }
   if (first_error) throw *first_error;
   throw Error(ErrorCode::damaged, "chunk " + id.hex() + " is in no pack");

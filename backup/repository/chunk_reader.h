@@ -50,6 +50,7 @@ class ChunkReader {
   };
   static constexpr std::size_t kDecodedBytes = 8U << 20;
   static constexpr std::size_t kPacksOpen = 32;
+  static constexpr unsigned kFruitlessReloads = 4;  // of the index, before what is missing is held to be missing
   const PackReader& pack(const ObjectName& name);
   Bytes load_from(ChunkType type, const ChunkId& id, const ChunkPlace& place);
 
@@ -61,6 +62,7 @@ class ChunkReader {
   std::map<ObjectName, std::unique_ptr<PackReader>> packs_;
   std::list<Decoded> decoded_;
   std::size_t decoded_bytes_ = 0;
+  unsigned fruitless_reloads_ = 0;
 };
 
 // Walks the reference tree below `root`; each node once, in all calls that share `seen`.

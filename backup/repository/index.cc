@@ -148,7 +148,10 @@ std::size_t IndexSegment::lower_bound(const ChunkId& id) const {
 }
 
 Bytes encode_index(const std::vector<IndexedPack>& packs, std::vector<IndexEntry> entries) {
-  std::sort(entries.begin(), entries.end(), entry_less);
+  // A chunk that a pack holds twice counts at its first place, whoever writes the index.
+  std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
+    return entry_less(a, b) || (!entry_less(b, a) && a.offset < b.offset);
+  });
   const auto same = [](const IndexEntry& a, const IndexEntry& b) { return a.id == b.id && a.pack == b.pack; };
   entries.erase(std::unique(entries.begin(), entries.end(), same), entries.end());
   Bytes out;
@@ -230,15 +233,20 @@ void Index::add_pack(const ObjectName& name, std::uint32_t length, const PackTab
   unpublished_count_ += entries.size();
 }
 
-bool Index::exclude(const ObjectName& name) {
+void Index::exclude(const ObjectName& name) {
   const std::unique_lock lock(mutex_);
-  const auto at = numbers_.find(name);
-  return at != numbers_.end() && std::exchange(packs_[at->second].counted, false);
+  if (const auto at = numbers_.find(name); at != numbers_.end()) packs_[at->second].counted = false;
 }
 
 bool Index::knows_pack(const ObjectName& name) const {
   const std::shared_lock lock(mutex_);
   return numbers_.contains(name);
+}
+
+bool Index::counts(const ObjectName& pack) const {
+  const std::shared_lock lock(mutex_);
+  const auto at = numbers_.find(pack);
+  return at != numbers_.end() && packs_[at->second].counted;
 }
 
 ChunkPlace Index::place(const KnownPack& pack, const IndexEntry& entry) const {
@@ -314,6 +322,18 @@ std::vector<IndexedPack> Index::packs() const {
   for (const KnownPack& pack : packs_)
     if (pack.counted) counted.push_back(pack.pack);
   return counted;
+}
+
+std::vector<IndexSegment> Index::segments() const {
+  std::vector<IndexSegment> segments;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const Attached& attached : segments_) segments.push_back(attached.segment);
+  }
+  const std::lock_guard lock(unpublished_mutex_);
+  if (!unpublished_.packs.empty())
+    segments.push_back(IndexSegment::parse(encode_index(unpublished_.packs, unpublished_.entries)));
+  return segments;
 }
 
 Index::Unpublished Index::take_unpublished() {

@@ -79,10 +79,10 @@ class Index {
   // A pack that no index object lists yet: found by its own directory, or just stored.
   void add_pack(const ObjectName& name, std::uint32_t length, const PackTable& table);
   // From now on the chunks of this pack count as absent.
-  // True when they counted until now.
-  bool exclude(const ObjectName& name);
+  void exclude(const ObjectName& name);
 
   bool knows_pack(const ObjectName& name) const;
+  bool counts(const ObjectName& pack) const;  // known, there, and not excluded
   bool contains(const ChunkId& id) const { return find(id).has_value(); }
   std::optional<ChunkPlace> find(const ChunkId& id) const;
   // Every place, also in excluded packs when asked.
@@ -93,6 +93,8 @@ class Index {
   bool claim(const ChunkId& id);
 
   std::vector<IndexedPack> packs() const;  // that count
+  // What it was made of: the index objects, and as the last one what no index object holds. The entries are shared.
+  std::vector<IndexSegment> segments() const;
   std::size_t unpublished_entries() const { return unpublished_count_.load(std::memory_order_relaxed); }
   // What no index object holds yet; the packs are then held to be published.
   struct Unpublished {

@@ -12,6 +12,7 @@ constexpr std::size_t kHeaderBody = 48;
 constexpr std::size_t kRecordEntry = 28;
 constexpr std::size_t kChunkEntry = 36;
 constexpr std::size_t kTableOverhead = 160;
+constexpr std::size_t kNewSegment = 2 * 8192;  // in both tables: the most that a segment's recipients take
 constexpr std::size_t kPadBelow = kPackTarget - (kPackTarget >> 4);
 
 Bytes encode_segments(const std::vector<SegmentHeader>& segments) {
@@ -121,8 +122,9 @@ PackTable read_either_table(std::uint64_t length, const ReadAt& read, const Bind
       if (!table) throw Error(ErrorCode::damaged, "the pack is too short");
       return parse_pack_table(binding, domain, *header, *table);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::damaged) throw;
-      if (!first_error) first_error = error;
+      // A damaged table may name an epoch that is none; only where both do, the key is what is missing.
+      if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::wrong_key) throw;
+      if (!first_error || error.code() == ErrorCode::damaged) first_error = error;
     }
   }
   throw *first_error;
@@ -136,7 +138,6 @@ std::size_t PackBuilder::tables_bound() const {
 }
 
 bool PackBuilder::fits(const RecordInfo& record, std::size_t stored_length) const {
-  constexpr std::size_t kNewSegment = 2 * 1024;
   return table_.records.size() < kRecordsInPackLimit &&
          used_ + stored_length + tables_bound() + 2 * (kRecordEntry + record.chunks.size() * kChunkEntry) + kNewSegment <=
              buffer_.capacity();

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -16,6 +18,10 @@ constexpr std::size_t kLogCacheLimit = std::size_t(1) << 30;
 Error no_repository(const storage::ReadStorage& storage) {
   return Error(ErrorCode::no_repository, "no repository at " + storage.description())
       .with_hint("check --repo or QCBAK_REPO, or make one with: qcbak init");
+}
+
+std::string index_cache_name(const DomainKeys& domain, const ObjectName& name) {
+  return domain.id.hex() + "-" + name.hex();
 }
 
 Bytes framed(ByteView entry) {
@@ -57,6 +63,14 @@ std::optional<Bytes> Repository::load_key_object(const ObjectName& name) const {
 void Repository::apply(const LogEntry& entry, ByteView stored) {
   apply_log_entry(log_, config_hash_, entry, stored, [this](const ObjectName& name) { return load_key_object(name); });
   if (entry.kind() == LogKind::label || entry.kind() == LogKind::hold) annotations_.push_back(entry);
+  // An index that is loaded must not go on offering chunks of packs that are about to go, or gone.
+  const std::vector<ObjectName>* leaving = nullptr;
+  if (const auto* condemnation = std::get_if<Condemnation>(&entry.event)) leaving = &condemnation->packs;
+  if (const auto* collection = std::get_if<Collection>(&entry.event)) leaving = &collection->packs;
+  if (leaving == nullptr) return;
+  auto indexes = indexes_.lock();
+  if (const auto at = indexes->loaded.find(entry.domain); at != indexes->loaded.end() && at->second)
+    for (const ObjectName& pack : *leaving) at->second->exclude(pack);
 }
 
 void Repository::load_log() {
@@ -382,12 +396,54 @@ SnapshotBody Repository::body(const SnapshotInfo& snapshot) const {
   });
 }
 
-void Repository::drop_index(const DomainKeys& domain) const { indexes_.erase(domain.id); }
+void Repository::drop_index(const DomainKeys& domain) const {
+  auto indexes = indexes_.lock();
+  const auto at = indexes->loaded.find(domain.id);
+  if (at == indexes->loaded.end()) return;
+  indexes->dropped.push_back(std::move(at->second));
+  indexes->loaded.erase(at);
+}
 
 Index& Repository::index(const DomainKeys& domain, std::vector<Damage>* damage) const {
-  std::unique_ptr<Index>& index = indexes_[domain.id];
-  if (index) return *index;
-  index = std::make_unique<Index>();
+  auto indexes = indexes_.lock();
+  std::unique_ptr<Index>& loaded = indexes->loaded[domain.id];
+  if (!loaded) loaded = load_index(domain, damage);
+  return *loaded;
+}
+
+std::optional<IndexSegment> Repository::index_object(const DomainKeys& domain, const ObjectName& name) const {
+  const std::string cache = repository_cache();
+  const std::string cached = cache.empty() ? "" : cache + "/index/" + index_cache_name(domain, name);
+  if (!cached.empty())
+    if (auto segment = IndexSegment::map_file(cached)) return segment;
+  const auto stored = storage_.get(index_path(name), kIndexLimit);
+  if (!stored || index_domain(*stored) != domain.id) return std::nullopt;
+  if (name_of(*stored) != name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
+  Bytes plaintext = open_index(binding(domain.id), domain, *stored);
+  if (!cached.empty()) {
+    try {
+      make_directories(cache + "/index");
+      IndexSegment::write_file(cached, plaintext);
+      if (auto segment = IndexSegment::map_file(cached)) return segment;
+    } catch (const Error&) {
+      // Held in memory instead.
+    }
+  }
+  return IndexSegment::parse(std::move(plaintext));
+}
+
+void Repository::forget_cached_indexes(const DomainKeys& domain, const std::set<std::string>& but) const {
+  const std::string cache = repository_cache();
+  if (cache.empty()) return;
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator(cache + "/index", ignored)) {
+    const std::string name = file.path().filename().string();
+    if (name.starts_with(domain.id.hex()) && !but.contains(name)) std::filesystem::remove(file.path(), ignored);
+  }
+}
+
+std::unique_ptr<Index> Repository::load_index(const DomainKeys& domain, std::vector<Damage>* damage) const {
+  auto index = std::make_unique<Index>();
   const Binding bound = binding(domain.id);
   const auto report = [damage](const std::string& object, const Error& error) {
     if (damage != nullptr) damage->push_back({object, error.what()});
@@ -398,43 +454,19 @@ Index& Repository::index(const DomainKeys& domain, std::vector<Damage>* damage) 
   for (const storage::ObjectInfo& pack : packs)
     if (const auto name = name_from_path(pack.name)) present.insert(*name);
 
-  const std::string cache = repository_cache();
-  const std::string index_cache = cache.empty() ? "" : cache + "/index";
-  if (!index_cache.empty()) {
-    try {
-      make_directories(index_cache);
-    } catch (const Error&) {
-    }
-  }
+  std::set<std::string> cached;
   for (const storage::ObjectInfo& object : storage_.list("indexes/")) {
     const auto name = name_from_path(object.name);
     if (!name) continue;
-    const std::string cached = index_cache.empty() ? "" : index_cache + "/" + domain.id.hex() + "-" + name->hex();
-    if (!cached.empty()) {
-      if (auto segment = IndexSegment::map_file(cached)) {
-        index->add_segment(std::move(*segment), present);
-        continue;
-      }
-    }
+    cached.insert(index_cache_name(domain, *name));
     try {
-      const auto stored = storage_.get(object.name, kIndexLimit);
-      if (!stored || index_domain(*stored) != domain.id) continue;
-      if (name_of(*stored) != *name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
-      Bytes plaintext = open_index(bound, domain, *stored);
-      IndexSegment segment = IndexSegment::parse(plaintext);
-      if (!cached.empty()) {
-        try {
-          IndexSegment::write_file(cached, plaintext);
-        } catch (const Error&) {
-          // Only slower without.
-        }
-      }
-      index->add_segment(std::move(segment), present);
+      if (auto segment = index_object(domain, *name)) index->add_segment(std::move(*segment), present);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::damaged) throw;
       report(object.name, error);
     }
   }
+  forget_cached_indexes(domain, cached);
   for (const storage::ObjectInfo& pack : packs) {
     const auto name = name_from_path(pack.name);
     if (!name || index->knows_pack(*name)) continue;
@@ -446,12 +478,13 @@ Index& Repository::index(const DomainKeys& domain, std::vector<Damage>* damage) 
       index->add_pack(*name, static_cast<std::uint32_t>(pack.size_bytes),
                       read_pack_table(storage_, *name, bound, domain));
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::not_found) continue;  // collected since it was listed
       if (error.code() != ErrorCode::damaged) throw;
       report(pack.name, error);
     }
   }
   for (const auto& [name, condemned] : log_.condemned) index->exclude(name);
-  return *index;
+  return index;
 }
 
 void create_repository(storage::Storage& storage, const CreateOptions& options, ByteView password, Time now,

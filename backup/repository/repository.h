@@ -69,9 +69,14 @@ class Repository {
   StoredSnapshot stored_snapshot(const SnapshotState& state) const;  // hash checked. Error(damaged), Error(not_found)
   SnapshotBody body(const SnapshotInfo& snapshot) const;
 
-  // Loaded at the first call, kept up to date by the caller afterwards. `damage` gets what could not be used.
+  // Loaded at the first call, kept up to date by the caller afterwards; packs that log entries condemn or collect are
+  // excluded as they are read. `damage` gets what could not be used. Thread-safe.
   Index& index(const DomainKeys& domain, std::vector<Damage>* damage = nullptr) const;
+  // The next call of index() loads it anew. References given before stay good.
   void drop_index(const DomainKeys& domain) const;
+
+  // One index object, from the cache where it is there. Nothing: it is gone, or belongs to another domain. Error(damaged).
+  std::optional<IndexSegment> index_object(const DomainKeys& domain, const ObjectName& name) const;
 
   std::string repository_cache() const;  // the folder of this repository in the cache; empty: none
 
@@ -85,6 +90,8 @@ class Repository {
   void save_log_cache(const std::vector<Bytes>& fresh, bool anew) const;
   void check_seen(const LogHead& head);
   std::string log_cache_path() const;
+  void forget_cached_indexes(const DomainKeys& domain, const std::set<std::string>& but) const;
+  std::unique_ptr<Index> load_index(const DomainKeys& domain, std::vector<Damage>* damage) const;
 
   const storage::ReadStorage& storage_;
   OpenOptions options_;
@@ -93,7 +100,11 @@ class Repository {
   LogState log_;
   std::vector<LogEntry> annotations_;  // labels and holds, whose details wait for a key
   std::vector<DomainKeys> domains_;
-  mutable std::map<DomainId, std::unique_ptr<Index>> indexes_;
+  struct Indexes {
+    std::map<DomainId, std::unique_ptr<Index>> loaded;
+    std::vector<std::unique_ptr<Index>> dropped;  // other threads may be looking something up
+  };
+  mutable Guarded<Indexes> indexes_;
 };
 
 // What a new repository starts with.

@@ -60,7 +60,11 @@ PackWriter::PackWriter(const WriteContext& context)
 }
 
 PackWriter::~PackWriter() {
-  thread_.request_stop();
+  {
+    // Under the mutex, or the thread could look just before and sleep just after.
+    const std::lock_guard lock(mutex_);
+    thread_.request_stop();
+  }
   changed_.notify_all();
 }
 
@@ -130,7 +134,7 @@ void PackWriter::put_packs(std::stop_token stop) {
       failure = std::current_exception();
     }
     const std::lock_guard lock(mutex_);
-    spare_ = std::move(builder);
+    if (!failure) spare_ = std::move(builder);
     putting_ = false;
     if (failure && !failure_) failure_ = failure;
     changed_.notify_all();
@@ -212,7 +216,7 @@ void ChunkWriter::add(const ChunkId& id, ByteView plaintext) {
     write({chunk}, plaintext);
     return;
   }
-  if (gathered_size_ + plaintext.size() > gathered_.capacity()) flush();
+  if (gathered_size_ + plaintext.size() > kRecordTarget || gathered_chunks_.size() >= kRecordChunks) flush();
   if (!plaintext.empty()) std::memcpy(gathered_.data() + gathered_size_, plaintext.data(), plaintext.size());
   gathered_size_ += plaintext.size();
   gathered_chunks_.push_back(chunk);
@@ -236,59 +240,99 @@ void ChunkWriter::write(std::vector<ChunkRef> chunks, ByteView payload) {
   }
 }
 
+namespace {
+
+// A pack whose bytes hash to its name. Records are copied out of no other, or damage would get a good name.
+class WholePack {
+ public:
+  WholePack(const WriteContext& context, const ObjectName& name, const Binding& binding)
+      : bytes_(fetch(context.storage, name)), table_(read_pack_table(bytes_, binding, context.domain)) {}
+
+  // False when there is no record at `offset`.
+  bool copy(std::uint32_t offset, PackWriter& to) const {
+    const auto record = std::find_if(table_.records.begin(), table_.records.end(),
+                                     [offset](const PackRecord& candidate) { return candidate.offset == offset; });
+    if (record == table_.records.end()) return false;
+    const auto stream = record->info.type == static_cast<std::uint8_t>(ChunkType::data)
+                            ? PackWriter::Stream::content
+                            : PackWriter::Stream::metadata;
+    to.add(stream, table_.segments[record->segment], record->info,
+           ByteView(bytes_).subspan(record->offset, record->stored_length));
+    return true;
+  }
+
+ private:
+  static Bytes fetch(const storage::ReadStorage& storage, const ObjectName& name) {
+    auto bytes = storage.get(pack_path(name), kPackLimit);
+    if (!bytes) throw Error(ErrorCode::not_found, "pack " + name.hex() + " is missing");
+    if (name_of(*bytes) != name) throw Error(ErrorCode::damaged, "the bytes of pack " + name.hex() + " do not match its name");
+    return std::move(*bytes);
+  }
+  Bytes bytes_;
+  PackTable table_;
+};
+
+}  // namespace
+
 std::vector<ChunkId> copy_records(const WriteContext& context, const std::vector<ChunkId>& ids) {
-  std::vector<ChunkId> missing;
   Index& index = context.repository.index(context.domain);
   const Binding binding = context.repository.binding(context.domain.id);
-  // By pack, and in it by record: each is copied once.
-  std::map<ObjectName, std::set<std::uint32_t>> wanted;
-  for (const ChunkId& id : ids) {
-    if (index.contains(id)) continue;
-    const std::vector<ChunkPlace> places = index.find_all(id, Index::Which::all);
-    if (places.empty()) missing.push_back(id);
-    else wanted[places.front().pack].insert(places.front().offset);
-  }
-  if (wanted.empty()) return missing;
+  std::vector<ChunkId> wanted;
+  for (const ChunkId& id : ids)
+    if (!index.contains(id)) wanted.push_back(id);
+  if (wanted.empty()) return {};
+
   PackWriter packs(context);
-  for (const auto& [name, offsets] : wanted) {
-    const PackReader pack(context.storage, name, binding, context.domain);
-    for (const std::uint32_t offset : offsets) {
-      const PackRecord* record = pack.record_at(offset);
-      if (record == nullptr) throw Error(ErrorCode::damaged, "the index names no record of pack " + name.hex());
-      PageBuffer buffer(record->stored_length);
-      pack.fetch(*record, buffer.span());
-      const auto stream = record->info.type == static_cast<std::uint8_t>(ChunkType::data)
-                              ? PackWriter::Stream::content
-                              : PackWriter::Stream::metadata;
-      packs.add(stream, pack.table().segments[record->segment], record->info,
-                ByteView(buffer.data(), record->stored_length));
+  std::set<ObjectName> useless;  // gone or damaged
+  // One pack at a time, and in it each record once. What a pack turns out not to give is looked for in the next.
+  for (;;) {
+    std::map<ObjectName, std::vector<std::pair<std::uint32_t, ChunkId>>> by_pack;
+    std::vector<ChunkId> nowhere;
+    for (const ChunkId& id : wanted) {
+      const std::vector<ChunkPlace> places = index.find_all(id, Index::Which::all);
+      const auto place = std::find_if(places.begin(), places.end(),
+                                      [&](const ChunkPlace& candidate) { return !useless.contains(candidate.pack); });
+      if (place == places.end()) nowhere.push_back(id);
+      else by_pack[place->pack].emplace_back(place->offset, id);
     }
+    wanted.clear();
+    for (auto& [name, records] : by_pack) {
+      std::sort(records.begin(), records.end());
+      const auto not_from_here = [&] {
+        useless.insert(name);
+        for (const auto& [offset, id] : records) wanted.push_back(id);
+      };
+      try {
+        const WholePack pack(context, name, binding);
+        for (auto at = records.begin(); at != records.end(); ++at)
+          if (at == records.begin() || at->first != std::prev(at)->first)
+            if (!pack.copy(at->first, packs))
+              throw Error(ErrorCode::damaged, "the index names no record of pack " + name.hex());
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::not_found) throw;
+        not_from_here();
+      }
+    }
+    if (wanted.empty()) {
+      packs.flush();
+      return nowhere;
+    }
+    wanted.insert(wanted.end(), nowhere.begin(), nowhere.end());
   }
-  packs.flush();
-  return missing;
 }
 
 namespace {
-
-// Packs that were condemned since the index was read no longer count. True when there were any.
-bool leave_condemned_packs(const WriteContext& context) {
-  bool any = false;
-  for (const auto& [name, pack] : context.repository.log().condemned)
-    any |= context.repository.index(context.domain).exclude(name);
-  return any;
-}
 
 // The packs that hold what is below `root`; what lies in packs that no longer count is copied out of them first.
 std::vector<ObjectName> secure_chunks(const WriteContext& context, const ChunkId& root) {
   constexpr int kRounds = 4;
   for (int round = 0; round < kRounds; ++round) {
     ChunkReader reader(context.repository, context.domain);
-    const Index& index = context.repository.index(context.domain);
     std::unordered_set<ChunkId, IdHash<ChunkId>> seen;
     std::set<ObjectName> used;
     std::vector<ChunkId> lost;
     const auto need = [&](const ChunkId& id) {
-      if (const auto place = index.find(id)) used.insert(place->pack);
+      if (const auto place = context.repository.index(context.domain).find(id)) used.insert(place->pack);
       else lost.push_back(id);
     };
     walk_references(reader, root, seen, [&](const ChunkId& reference, const ReferenceNode& node) {
@@ -305,6 +349,15 @@ std::vector<ObjectName> secure_chunks(const WriteContext& context, const ChunkId
   throw Error(ErrorCode::busy, "a collection kept condemning what the run stored");
 }
 
+// Packs that are not there no longer count, whatever the index says that this process read some time ago.
+void leave_missing_packs(const WriteContext& context, const std::vector<ObjectName>& packs) {
+  std::unordered_set<ObjectName, IdHash<ObjectName>> present;
+  for (const storage::ObjectInfo& object : context.storage.list("packs/"))
+    if (const auto name = name_from_path(object.name)) present.insert(*name);
+  for (const ObjectName& name : packs)
+    if (!present.contains(name)) context.repository.index(context.domain).exclude(name);
+}
+
 }  // namespace
 
 SnapshotId commit_snapshot(const WriteContext& context, SnapshotHeader header, SnapshotBody body,
@@ -315,9 +368,13 @@ SnapshotId commit_snapshot(const WriteContext& context, SnapshotHeader header, S
   header.id = snapshot_id(repository.config().id, context.domain.id, header);
   body.id = header.id;
 
+  leave_missing_packs(context, packs);
   std::optional<ObjectName> object;
   append_log(context, [&]() -> LogEvent {
-    const bool moved = leave_condemned_packs(context);
+    // What the log condemned until now has been excluded from the index.
+    const Index& index = repository.index(context.domain);
+    const bool moved =
+        std::any_of(packs.begin(), packs.end(), [&](const ObjectName& name) { return !index.counts(name); });
     if (moved) packs = secure_chunks(context, header.reference_root);
     if (moved || !object) {
       const Segment segment =

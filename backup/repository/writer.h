@@ -19,6 +19,7 @@ namespace qcbak::repository {
 
 inline constexpr int kDefaultCompressionLevel = 3;
 inline constexpr std::size_t kRecordTarget = 1U << 20;         // small chunks share a record up to this
+inline constexpr std::size_t kRecordChunks = 16U << 10;        // and up to so many: a pack has room for their ids
 inline constexpr std::size_t kPublishEntries = 64U << 10;      // an index object is put after so many chunks
 inline constexpr std::uint64_t kFreeReserveBytes = 64U << 20;  // left free, so that forget and prune can still run
 

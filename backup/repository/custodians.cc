@@ -1,0 +1,188 @@
+#include "backup/repository/custodians.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace qcbak::repository {
+namespace {
+
+constexpr std::size_t kShortestPrefix = 8;
+
+const KeySet& keys(const WriteContext& context) { return context.repository.log().keys; }
+
+bool is_custodian(const WriteContext& context) {
+  const crypto::SignPublic signer = crypto::sign_public(context.domain.signer);
+  for (const auto& [name, slot] : keys(context).all<SlotObject>(context.domain.id))
+    if (slot->sign == signer) return true;
+  return false;
+}
+
+void require_custodian(const WriteContext& context) {
+  if (!is_custodian(context) || !context.domain.can_read())
+    throw Error(ErrorCode::refused, "only a custodian can change who opens domain \"" + context.domain.name + "\"")
+        .with_hint("use a custodian's password instead of a credential");
+}
+
+ObjectName put_key_object(const WriteContext& context, const KeyContent& content) {
+  const Bytes stored = encode_key_object(context.repository.config_hash(), context.domain.id, content,
+                                         context.domain.signer);
+  const ObjectName name = name_of(stored);
+  const std::string& apart = context.repository.options().keys_directory;
+  if (!apart.empty() && (std::holds_alternative<SlotObject>(content) || std::holds_alternative<GrantObject>(content)))
+    write_file_durably(apart + "/" + name.hex(), stored);
+  else
+    context.storage.put(key_path(name), stored);
+  return name;
+}
+
+// After the log no longer counts them. Left behind by a crash, they still count for nothing.
+void erase_key_objects(const WriteContext& context, const std::vector<ObjectName>& names) {
+  for (const ObjectName& name : names) {
+    context.storage.remove(key_path(name));
+    const std::string& apart = context.repository.options().keys_directory;
+    if (!apart.empty()) ::unlink((apart + "/" + name.hex()).c_str());
+  }
+}
+
+void log_key_event(const WriteContext& context, const KeyEvent& event) {
+  append_log(context, [&]() -> LogEvent { return event; });
+}
+
+DomainKeys copy_for(const DomainKeys& domain, crypto::SignSeed signer, CredentialKind kind) {
+  DomainKeys copy(domain.id, std::move(signer));
+  copy.name = domain.name;
+  copy.root = domain.root;
+  for (const EpochKeys& epoch : domain.epochs) {
+    EpochKeys keys;
+    keys.number = epoch.number;
+    keys.map_key = epoch.map_key.copy();
+    keys.id_key = epoch.id_key.copy();
+    keys.box = epoch.box;
+    if (kind == CredentialKind::read) keys.secret = epoch.secret->copy();
+    copy.epochs.push_back(std::move(keys));
+  }
+  return copy;
+}
+
+}  // namespace
+
+ObjectName add_custodian(const WriteContext& context, const std::string& name, ByteView password) {
+  require_custodian(context);
+  for (const auto& [object, slot] : keys(context).all<SlotObject>(context.domain.id))
+    if (slot->name == name)
+      throw Error(ErrorCode::failed, "there is already a custodian named \"" + printable(name) + "\" in domain \"" +
+                                         context.domain.name + "\"")
+          .with_hint("choose another --name");
+  const Binding binding = context.repository.binding(context.domain.id);
+  const CustodianSeed seed = CustodianSeed::random(context.random);
+  const CustodianKeys own(seed);
+  SlotObject slot;
+  slot.custodian = context.random.id<CustodianId>();
+  slot.name = name;
+  slot.created = context.clock.now();
+  slot.box = crypto::box_public(own.box);
+  slot.sign = crypto::sign_public(own.sign);
+  slot.protection = protect_with_password(binding, slot, seed, password, context.random);
+  slot.root_check = root_check(binding, seed, context.domain.root);
+
+  KeyEvent event;
+  event.reason = "custodian added: " + name;
+  const ObjectName slot_name = put_key_object(context, slot);
+  event.added.push_back(slot_name);
+  for (const EpochKeys& epoch : context.domain.epochs)
+    event.added.push_back(
+        put_key_object(context, GrantObject{epoch.number, slot.custodian, seal_grant(slot.box, context.domain.root, epoch)}));
+  log_key_event(context, event);
+  return slot_name;
+}
+
+ObjectName change_password(const WriteContext& context, ByteView password, ByteView new_password) {
+  require_custodian(context);
+  const Binding binding = context.repository.binding(context.domain.id);
+  const crypto::SignPublic me = crypto::sign_public(context.domain.signer);
+  for (const auto& [name, slot] : keys(context).all<SlotObject>(context.domain.id)) {
+    if (slot->sign != me) continue;
+    const auto seed = open_with_password(binding, *slot, password);
+    if (!seed) continue;
+    const ObjectName old_name = name;
+    SlotObject renewed = *slot;
+    renewed.created = context.clock.now();
+    renewed.protection = protect_with_password(binding, renewed, *seed, new_password, context.random);
+    KeyEvent event;
+    event.reason = "password changed: " + renewed.name;
+    const ObjectName new_name = put_key_object(context, renewed);
+    event.added.push_back(new_name);
+    event.removed.push_back(old_name);
+    log_key_event(context, event);
+    erase_key_objects(context, event.removed);
+    return new_name;
+  }
+  throw Error(ErrorCode::wrong_key, "the password opens no slot of domain \"" + context.domain.name + "\"");
+}
+
+RemovedKey remove_key(const WriteContext& context, const std::string& which) {
+  require_custodian(context);
+  const DomainId& domain = context.domain.id;
+  const bool prefix = which.size() >= kShortestPrefix && which.find_first_not_of("0123456789abcdef") == std::string::npos;
+  const auto fits = [&](const ObjectName& object, const std::string& name) {
+    return name == which || (prefix && object.hex().compare(0, which.size(), which) == 0);
+  };
+  struct Found {
+    ObjectName object;
+    RemovedKey key;
+    std::optional<CustodianId> custodian;
+  };
+  std::vector<Found> found;
+  const auto slots = keys(context).all<SlotObject>(domain);
+  for (const auto& [object, slot] : slots)
+    if (fits(object, slot->name)) found.push_back({object, {slot->name, RemovedKey::Kind::custodian}, slot->custodian});
+  for (const auto& [object, writer] : keys(context).all<WriterObject>(domain))
+    if (fits(object, writer->name)) found.push_back({object, {writer->name, RemovedKey::Kind::writer}, {}});
+  for (const auto& [object, drill] : keys(context).all<DrillObject>(domain))
+    if (fits(object, drill->name)) found.push_back({object, {drill->name, RemovedKey::Kind::drill}, {}});
+  if (found.empty())
+    throw Error(ErrorCode::not_found, "no key named \"" + printable(which) + "\" in domain \"" + context.domain.name + "\"")
+        .with_hint("see: qcbak key list");
+  if (found.size() > 1)
+    throw Error(ErrorCode::usage, "several keys fit \"" + printable(which) + "\"").with_hint("name one by its id, see: qcbak key list");
+  const Found& target = found.front();
+  KeyEvent event;
+  event.reason = "removed: " + target.key.name;
+  event.removed.push_back(target.object);
+  if (target.custodian) {
+    if (slots.size() == 1)
+      throw Error(ErrorCode::refused, "\"" + printable(target.key.name) + "\" is the last custodian of domain \"" +
+                                          context.domain.name + "\": without one nothing could ever be read again")
+          .with_hint("add another first with: qcbak key add");
+    for (const auto& [object, grant] : keys(context).all<GrantObject>(domain))
+      if (grant->custodian == *target.custodian) event.removed.push_back(object);
+  }
+  const RemovedKey removed = target.key;
+  log_key_event(context, event);
+  erase_key_objects(context, event.removed);
+  return removed;
+}
+
+crypto::SecretBytes issue_credential(const std::vector<WriteContext>& contexts, CredentialKind kind,
+                                     const std::string& name) {
+  check(!contexts.empty(), "a credential is for at least one domain");
+  std::vector<DomainKeys> domains;
+  for (const WriteContext& context : contexts) {
+    require_custodian(context);
+    crypto::SignSeed signer = crypto::SignSeed::random(context.random);
+    const WriterObject writer{crypto::sign_public(signer), name, context.clock.now()};
+    KeyEvent event;
+    event.reason = std::string(kind == CredentialKind::read ? "read" : "write") + " credential issued: " + name;
+    event.added.push_back(put_key_object(context, writer));
+    log_key_event(context, event);
+    domains.push_back(copy_for(context.domain, std::move(signer), kind));
+  }
+  const Repository& repository = contexts.front().repository;
+  return encode_credential(kind, repository.config_hash(), domains, repository.log().head);
+}
+
+}  // namespace qcbak::repository
