@@ -36,6 +36,7 @@ class FileReader {
  private:
   struct Place;
   struct Wanted;
+  void walk();
   void walk_wanted(const Wanted& wanted, int directory_fd, const std::string& path, const std::string& name,
                    const source::Status& status);
   void walk_entry(const Place& parent, const std::string& name);
