@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "backup/repository/collect.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "tests/backup/rehearsal.h"
@@ -181,6 +182,124 @@ TEST(BackupFaults, StopsWhileTheTreeWaitsForContent) {
       EXPECT_EQ(error.code(), ErrorCode::interrupted);
     }
   }
+}
+
+// 64 MiB in files of 1 MiB, settled: four packs of content.
+class InterruptedBackup : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kTotal = 64U << 20;
+  InterruptedBackup() {
+    SeededRandom random(5);
+    for (int i = 0; i < 64; ++i) write_random_file(shop_.source() + "/" + std::to_string(i), random, 1U << 20);
+    let_settle();
+    SimulatedStorage process(medium_);
+    create_test_repository(process, SystemClock(), random);
+  }
+  // Stops when it comes to change the medium for the nth time at a name that starts so.
+  void interrupt(const std::string& prefix, int nth) {
+    SimulatedStorage process(medium_);
+    std::stop_source stopper;
+    process.before_mutations([&, seen = 0](SimulatedStorage::Call, std::string_view name) mutable {
+      if (name.starts_with(prefix) && ++seen == nth) stopper.request_stop();
+    });
+    EXPECT_THROW(shop_.backup_to(process, {}, stopper.get_token()), Error);
+  }
+  BackupResult next() {
+    SimulatedStorage process(medium_);
+    const BackupResult result = shop_.backup_to(process);
+    EXPECT_TRUE(read_snapshot(*shop_.open(process, Access::read), result.snapshot) == files_below(shop_.source()));
+    return result;
+  }
+  const Workshop shop_;
+  Medium medium_;
+};
+
+TEST_F(InterruptedBackup, GoesOnWithoutReadingAgain) {
+  interrupt("packs/", 3);
+  EXPECT_LT(next().bytes_read, kTotal - (40U << 20));
+}
+
+TEST_F(InterruptedBackup, GoesOnFromTheLongerOfTwo) {
+  interrupt("packs/", 3);
+  interrupt("", 1);
+  EXPECT_LT(next().bytes_read, kTotal - (40U << 20));
+}
+
+// Every process with the one cache, as on one machine.
+TEST(Readers, RestoreWhileOthersBackUpAndCollect) {
+  const Workshop shop;
+  SeededRandom random(11);
+  Medium medium;
+  SimulatedStorage writer(medium);
+  create_test_repository(writer, SystemClock(), random);
+  const std::string kept = shop.source() + "/kept";
+  write_random_file(kept, random, 400'000);
+
+  struct Acknowledged {
+    repository::SnapshotId id;
+    Files files;
+  };
+  Guarded<std::vector<Acknowledged>> acknowledged;
+  const auto back_up = [&] {
+    Acknowledged made{shop.backup_to(writer).snapshot, files_below(shop.source())};
+    acknowledged.lock()->push_back(made);
+    return made.id;
+  };
+  back_up();
+
+  std::atomic<bool> done = false;
+  std::atomic<int> restored = 0;
+  const auto read = [&](const repository::Repository& repository, std::uint64_t choice, const std::string& target) {
+    Acknowledged wanted;
+    {
+      auto all = acknowledged.lock();
+      wanted = (*all)[choice % all->size()];
+    }
+    RestoreOptions options;
+    options.target = target;
+    options.path = shop.source();
+    Progress progress;
+    const RestoreResult result = restore(repository, repository.snapshot(wanted.id), options, progress, {});
+    EXPECT_TRUE(result.findings.empty());
+    Files found;
+    for (auto& [path, content] : files_below(target))
+      found[shop.source().substr(1) + path.substr(target.size() - 1)] = std::move(content);
+    EXPECT_TRUE(found == wanted.files);
+    std::filesystem::remove_all(target);
+    ++restored;
+  };
+  const auto reader = [&](int number) {
+    SimulatedStorage storage(medium);
+    const auto early = shop.open(storage, Access::read);
+    SeededRandom choices(number);
+    do {
+      const std::string target = shop.root() + "/target-" + std::to_string(number);
+      read(*early, 0, target);
+      read(*shop.open(storage, Access::read), choices.below(1000), target);
+    } while (!done);
+  };
+  std::jthread one(reader, 1);
+  std::jthread other(reader, 2);
+
+  // Packs hold what stays beside what goes, and are rewritten.
+  for (int round = 0; round < 8; ++round) {
+    const std::string goes = shop.source() + "/goes";
+    write_random_file(goes, random, 300'000);
+    write_random_file(shop.source() + "/stays-" + std::to_string(round), random, 100'000);
+    const repository::SnapshotId forgotten = shop.backup_to(writer).snapshot;
+    std::filesystem::remove(goes);
+    back_up();
+    const auto lock = repository::lock_for_writing(writer, SystemClock(), 0, {});
+    const auto repository = shop.open(writer, Access::write_only);
+    const SystemClock clock;
+    const repository::WriteContext context{writer, *repository, repository->domain(""), clock, random};
+    repository::append_log(context, [&] { return repository::Tombstone{{forgotten}, "test"}; });
+    EXPECT_GT(repository::collect(context, {}, {}).packs_removed, 0U);
+  }
+  done = true;
+  one.join();
+  other.join();
+  EXPECT_GT(restored, 8);
 }
 
 }  // namespace

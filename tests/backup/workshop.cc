@@ -25,6 +25,7 @@ std::unique_ptr<storage::Storage> Workshop::open_storage() const { return storag
 std::unique_ptr<repository::Repository> Workshop::open(const storage::ReadStorage& storage, Access access) const {
   repository::OpenOptions options;
   options.cache_directory = cache();
+  options.rollback = rollback;
   return open_test_repository(storage, access, options);
 }
 

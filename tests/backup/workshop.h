@@ -22,6 +22,8 @@ class Workshop {
   std::string target() const { return root_ + "/target"; }
   std::string repository_path() const { return root_ + "/repository"; }
   std::string cache() const { return root_ + "/cache"; }
+  // What opening says of a repository that is older than one seen before.
+  repository::OpenOptions::Rollback rollback = repository::OpenOptions::Rollback::refuse;
   // Runs a shell script in the source tree; throws when it fails.
   void in_source(const std::string& script) const;
 
