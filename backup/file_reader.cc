@@ -21,7 +21,7 @@ using repository::EntryType;
 constexpr std::size_t kReadStep = 1U << 20;
 // From this size on it is looked whether the page cache had the file, so that it is left as it was.
 constexpr std::uint64_t kCacheCareBytes = 256U << 10;
-// A file touched so shortly before it was read could be touched again without its times showing it.
+// A file touched so shortly before it is read could be touched again meanwhile without its times showing it.
 constexpr std::int64_t kSettledNs = 1'000'000'000;
 
 std::string join(const std::string& directory, const std::string& name) {
@@ -86,6 +86,8 @@ void FileReader::finding(const std::string& path, const std::string& what) {
 }
 
 void FileReader::send(TreeEvent event) {
+  // The tree may be waiting for pieces that lie here, and takes no event before it has them.
+  if (events_.full()) send_batch();
   if (stop_.stop_requested() || !events_.push(std::move(event))) throw Error(ErrorCode::interrupted, "stopped");
 }
 
@@ -179,6 +181,7 @@ void FileReader::read_extent(int fd, const std::string& path, std::uint64_t offs
 // Completes the event of a file that has to be read.
 void FileReader::read_file(int fd, const std::string& path, TreeEvent& event) {
   const source::Status before = event.status;
+  const std::int64_t begin_ns = SystemClock().now().ns;
   auto job = std::make_shared<FileJob>();
   const std::uint64_t size = before.metadata.size_bytes;
   // Whatever goes wrong below, nobody waits for this reader.
@@ -218,8 +221,7 @@ void FileReader::read_file(int fd, const std::string& path, TreeEvent& event) {
     finding(path, "changed while it was read: what is kept may be a mix of before and after");
     event.cache = TreeEvent::Cache::no;
   }
-  const std::int64_t now_ns = SystemClock().now().ns;
-  if (before.ctime_s * 1'000'000'000 + before.ctime_ns + kSettledNs > now_ns) event.cache = TreeEvent::Cache::no;
+  if (before.ctime_s * 1'000'000'000 + before.ctime_ns + kSettledNs > begin_ns) event.cache = TreeEvent::Cache::no;
   event.status.metadata.size_bytes = stored;
   event.job = std::move(job);
 }
@@ -383,6 +385,15 @@ void FileReader::walk_wanted(const Wanted& wanted, int directory_fd, const std::
 }
 
 void FileReader::run() {
+  try {
+    walk();
+  } catch (...) {
+    const pipeline::Batch given_up = std::exchange(batch_, {});  // or the tree would wait for it
+    throw;
+  }
+}
+
+void FileReader::walk() {
   Wanted all;
   std::size_t found = 0;
   for (const std::string& given : options_.paths) {

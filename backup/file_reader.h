@@ -37,6 +37,7 @@ class FileReader {
   struct Place;
   struct Wanted;
   struct Walk;
+  void walk();
   void walk_wanted(const Wanted& wanted, int directory_fd, const std::string& path, const std::string& name,
                    const source::Status& status);
   void walk_entry(const Place& parent, const std::string& name);
