@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "backup/repository/custodians.h"
 #include "base/unique_fd.h"
 #include "cli/confirm.h"
@@ -74,8 +76,14 @@ std::vector<KeyRow> key_rows(const KeySet& keys) {
                       slot->created,
                       {{"protection", protection_name(*slot)}, {"epochs", std::move(epochs)}}});
     }
-    for (const auto& [name, writer] : keys.all<repository::WriterObject>(domain))
+    const auto slots = keys.all<repository::SlotObject>(domain);
+    for (const auto& [name, writer] : keys.all<repository::WriterObject>(domain)) {
+      // A custodian's own key is part of the custodian.
+      const crypto::SignPublic& sign = writer->sign;
+      if (std::any_of(slots.begin(), slots.end(), [&](const auto& slot) { return slot.second->sign == sign; }))
+        continue;
       rows.push_back({"writer", name.hex(), writer->name, domain_name, writer->created, Json::object()});
+    }
     for (const auto& [name, epoch] : keys.all<repository::EpochObject>(domain))
       rows.push_back({"epoch", name.hex(), std::to_string(epoch->number), domain_name, epoch->created, Json::object()});
     for (const auto& [name, drill] : keys.all<repository::DrillObject>(domain))
