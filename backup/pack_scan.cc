@@ -76,8 +76,9 @@ void PackScanner::read_table(PackFindings& findings, ByteView pack) {
     note(findings, "its header and trailer differ");
   findings.domain = head ? head->domain : trailer->domain;
   if (repository_.log().keys.domain(*findings.domain) == nullptr) {
-    findings.state = PackFindings::State::foreign;
-    findings.what = "it belongs to no domain of this repository";
+    note(findings, "it belongs to no domain of this repository");
+    // Under its own name it harms nobody; under another it is in the place of a pack of ours.
+    if (findings.bytes_hold) findings.state = PackFindings::State::foreign;
     return;
   }
   findings.keys = repository_.find_domain(*findings.domain);
@@ -155,26 +156,22 @@ PackFindings PackScanner::scan(const ObjectName& name, std::uint64_t size_bytes,
   };
 
   if (depth == PackDepth::table) {
-    std::array<std::byte, kPackHeaderSize> head;
-    const auto got = storage.get_range(repository::pack_path(name), 0, head);
-    if (!got || *got != head.size()) return gone();
-    const auto header = intact_header(head, size_bytes);
-    if (header) {
-      findings.domain = header->domain;
-      if (repository_.log().keys.domain(header->domain) == nullptr) {
-        findings.state = PackFindings::State::foreign;
-        findings.what = "it belongs to no domain of this repository";
+    try {
+      std::array<std::byte, kPackHeaderSize> head;
+      const auto got = storage.get_range(repository::pack_path(name), 0, head);
+      if (!got || *got != head.size()) return gone();
+      const auto header = intact_header(head, size_bytes);
+      if (header && repository_.log().keys.domain(header->domain) != nullptr) {
+        findings.domain = header->domain;
+        findings.keys = repository_.find_domain(header->domain);
+        if (findings.keys != nullptr)
+          findings.table = read_pack_table(storage, name, repository_.binding(header->domain), *findings.keys);
         return findings;
       }
-      findings.keys = repository_.find_domain(header->domain);
-      if (findings.keys == nullptr) return findings;
-      try {
-        findings.table = read_pack_table(storage, name, repository_.binding(header->domain), *findings.keys);
-        return findings;
-      } catch (const Error& error) {
-        if (error.code() == ErrorCode::not_found) return gone();
-        if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::wrong_key) throw;
-      }
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::not_found) return gone();
+      if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::wrong_key && error.code() != ErrorCode::io)
+        throw;
     }
     // Something is wrong with it: looked at whole, whatever was asked for.
   }

@@ -196,6 +196,7 @@ class Repair {
   bool salvage(const ObjectName& name, std::optional<PackWriter>& packs);
   bool is_good_elsewhere(const PackRecord& record, const ObjectName& pack) const;
   bool is_good(const ChunkId& id) const;
+  static constexpr DamageNumber kLost = 0, kUnreadable = 1;
   void list_packs();
   void rebuild_references();
   void list_losses();
@@ -398,9 +399,8 @@ bool Repair::salvage(const ObjectName& name, std::optional<PackWriter>& packs) {
   if (findings.state == PackFindings::State::good || findings.state == PackFindings::State::foreign) return false;
   if (!findings.table) {
     unreadable_.insert(name);
-    // Of this domain, as far as anybody knows.
-    return findings.domain ? *findings.domain == domain_.id && findings.keys != nullptr
-                           : repository_.index(domain_).knows_pack(name);
+    // Of this domain, as far as anybody knows. Whatever lies there now, bytes of another pack may be among it.
+    return findings.keys == &domain_ || repository_.index(domain_).knows_pack(name);
   }
   if (findings.keys != &domain_) return false;
   bad_records_[name] = findings.bad_records;
@@ -518,7 +518,8 @@ void Repair::list_losses_of(const SnapshotId& id, TreeCheck& trees, std::vector<
     return;
   }
   lost_chunks.clear();
-  if (trees.check(info->header.reference_root, directory).empty()) return;
+  const DamageSet damage = trees.check(info->header.reference_root, directory);
+  if (damage.empty()) return;
   const std::size_t before = result_.losses.size();
   if (directory)
     trees.name_lost(info->header.reference_root, *directory, [&](const std::string& path, const DamageSet&) {
@@ -526,7 +527,9 @@ void Repair::list_losses_of(const SnapshotId& id, TreeCheck& trees, std::vector<
     });
   for (const ChunkId& chunk : lost_chunks)
     if (!directory) lose("", "chunk " + chunk.hex());
-  if (result_.losses.size() == before)
+  // A run that only reports cannot read what it would have made again.
+  const bool certain = changing_ || damage != DamageSet{kUnreadable};
+  if (certain && result_.losses.size() == before)
     lose("", directory ? "nothing but what collecting needs to know" : "chunks that it shares with snapshots above");
 }
 
@@ -538,9 +541,9 @@ void Repair::list_losses() {
   questions.lost = [&](const ChunkId& id) -> DamageSet {
     if (is_good(id)) return {};
     lost_chunks.push_back(id);
-    return {0};
+    return {kLost};
   };
-  questions.nonsense = [](const std::string&) -> DamageNumber { return 0; };
+  questions.nonsense = [](const std::string&) { return kUnreadable; };
   questions.length = [](const ChunkId&) -> std::optional<std::uint32_t> { return std::nullopt; };
   TreeCheck trees(reader, questions, TreeCheck::Trees::references, stop_);
   for (const SnapshotId& id : repository_.log().living(domain_.id))

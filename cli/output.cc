@@ -105,6 +105,24 @@ void Output::flush() {
   write_pending();
 }
 
+void JsonList::add(const Json& value) {
+  if (!output_.json()) return;
+  if (any_)
+    output_.line(last_ + ",");
+  else
+    output_.line("[");
+  last_ = to_text(value);
+  any_ = true;
+}
+
+void JsonList::finish() {
+  if (!output_.json()) return;
+  if (any_)
+    output_.line(last_ + "]");
+  else
+    output_.line("[]");
+}
+
 void Output::warn(std::string_view text) {
   const std::string line = fmt::format("{}: {}\n", program_, one_line(text));
   // Nothing can be done about a standard error that is gone.

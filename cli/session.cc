@@ -86,23 +86,25 @@ void Session::unlock(Keys keys) {
   if (keys == Keys::any) password_ = {};
 }
 
-void Session::lock_for_writing() {
+std::unique_ptr<storage::Storage::WriterLock> wait_for_lock(const Invocation& invocation, storage::Storage& storage) {
   constexpr auto kPause = std::chrono::milliseconds(100);
   constexpr std::int64_t kSecond = 1'000'000'000;
-  const std::uint64_t seconds = invocation_.arguments.number("wait", kWaitSeconds, 0, kWaitLimitSeconds);
-  const std::int64_t until = invocation_.clock.monotonic_ns() + static_cast<std::int64_t>(seconds) * kSecond;
+  const std::uint64_t seconds = invocation.arguments.number("wait", kWaitSeconds, 0, kWaitLimitSeconds);
+  const std::int64_t until = invocation.clock.monotonic_ns() + static_cast<std::int64_t>(seconds) * kSecond;
   for (bool told = false;; told = true) {
     try {
-      lock_ = repository::lock_for_writing(*storage_, invocation_.clock, 0, nullptr);
-      break;
+      return repository::lock_for_writing(storage, invocation.clock, 0, nullptr);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::busy || invocation_.clock.monotonic_ns() >= until) throw;
+      if (error.code() != ErrorCode::busy || invocation.clock.monotonic_ns() >= until) throw;
     }
-    if (!told)
-      invocation_.output.warn(say("waiting for another process that is writing to {}", storage_->description()));
-    if (invocation_.stop.stop_requested()) throw Error(ErrorCode::interrupted, std::string(tr("stopped on request")));
+    if (!told) invocation.output.warn(say("waiting for another process that is writing to {}", storage.description()));
+    if (invocation.stop.stop_requested()) throw Error(ErrorCode::interrupted, std::string(tr("stopped on request")));
     std::this_thread::sleep_for(kPause);
   }
+}
+
+void Session::lock_for_writing() {
+  lock_ = wait_for_lock(invocation_, *storage_);
   repository_->refresh_log();
 }
 

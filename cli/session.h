@@ -17,6 +17,9 @@ std::string repository_place(const Arguments& arguments);
 // How the caches of a user are found; empty: none.
 std::string cache_directory(const Arguments& arguments);
 
+// Waits as --wait says, and says so. Error(busy), Error(interrupted).
+std::unique_ptr<storage::Storage::WriterLock> wait_for_lock(const Invocation& invocation, storage::Storage& storage);
+
 class Session {
  public:
   enum class Keys {

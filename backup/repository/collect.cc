@@ -9,7 +9,7 @@
 namespace qcbak::repository {
 namespace {
 
-constexpr std::size_t kNamesInEntry = 64U << 10;         // 2 MiB of a log entry's 4
+constexpr std::size_t kNamesInEntry = 64U << 10;               // 2 MiB of a log entry's 4
 constexpr std::uint64_t kBatchBytes = std::uint64_t(1) << 30;  // copied before the packs it came from go
 
 class Collector {
@@ -46,7 +46,7 @@ class Collector {
   const WriteContext& context_;
   const CollectOptions& options_;
   std::stop_token stop_;
-  std::set<SnapshotId> required_;  // living at some time of the run
+  std::set<SnapshotId> required_;   // living at some time of the run
   std::set<SnapshotId> forgotten_;  // since the oldest condemnation that is still open
   std::uint64_t marked_at_ = 0;     // number of the log's last entry that the mark knows
   std::optional<Usage> usage_;
@@ -88,8 +88,8 @@ void Collector::choose_roots() {
 std::vector<Usage::Root> Collector::roots() const {
   std::vector<Usage::Root> roots;
   for (const SnapshotId& id : required_)
-    roots.push_back({"snapshot " + id.hex(), context_.repository.snapshot(id).header.reference_root,
-                     Usage::Root::Walk::required});
+    roots.push_back(
+        {"snapshot " + id.hex(), context_.repository.snapshot(id).header.reference_root, Usage::Root::Walk::required});
   for (const SnapshotId& id : forgotten_) {
     if (required_.contains(id)) continue;
     try {
@@ -155,7 +155,8 @@ bool Collector::is_wasteful(const PackUsage& pack) const {
 
 // The pack's own word for it, whatever an index says. One that cannot be read is left to a check.
 bool Collector::belongs_here(const PackUsage& pack) {
-  for (const std::uint64_t offset : {std::uint64_t(0), std::uint64_t(pack.length - std::min<std::size_t>(pack.length, kPackHeaderSize))}) {
+  for (const std::uint64_t offset :
+       {std::uint64_t(0), std::uint64_t(pack.length - std::min<std::size_t>(pack.length, kPackHeaderSize))}) {
     std::array<std::byte, kPackHeaderSize> bytes{};
     const auto got = context_.storage.get_range(pack_path(pack.name), offset, bytes);
     const auto header = got == kPackHeaderSize ? parse_pack_header(bytes) : std::nullopt;
@@ -194,7 +195,8 @@ std::vector<ObjectName> Collector::still_unneeded(const std::vector<ObjectName>&
   mark();
   std::vector<ObjectName> unneeded;
   for (const ObjectName& name : packs)
-    if (const PackUsage* pack = usage_->find(name); pack != nullptr && pack->needed_bytes == 0) unneeded.push_back(name);
+    if (const PackUsage* pack = usage_->find(name); pack != nullptr && pack->needed_bytes == 0)
+      unneeded.push_back(name);
   return unneeded;
 }
 
@@ -225,7 +227,8 @@ void Collector::collect_unneeded() {
   if (!to_remove.empty()) to_remove = still_unneeded(to_remove);
   // Those that went before an interrupted collection could say so.
   for (const auto& [name, condemned] : log().condemned)
-    if (condemned.domain == context_.domain.id && usage_->find(name) == nullptr && !context_.storage.size(pack_path(name)))
+    if (condemned.domain == context_.domain.id && usage_->find(name) == nullptr &&
+        !context_.storage.size(pack_path(name)))
       to_remove.push_back(name);
   if (!to_remove.empty()) remove(to_remove);
 }
@@ -245,8 +248,8 @@ std::vector<PackUsage> Collector::next_batch(std::vector<PackUsage>& waiting) co
 }
 
 void Collector::put_pack(PackBuilder& builder, Index::Unpublished& written) {
-  FinishedPack pack = builder.finish(context_.repository.binding(context_.domain.id), context_.domain.current_epoch(),
-                                     context_.random);
+  FinishedPack pack =
+      builder.finish(context_.repository.binding(context_.domain.id), context_.domain.current_epoch(), context_.random);
   context_.storage.put(pack_path(pack.name), pack.bytes());
   bytes_written_ += pack.length;
   const auto place = static_cast<std::uint32_t>(written.packs.size());
@@ -291,8 +294,10 @@ std::vector<ObjectName> Collector::copy_needed(const std::vector<PackUsage>& bat
         builder.add(table.segments[record.segment], record.info,
                     ByteView(*bytes).subspan(record.offset, record.stored_length));
       }
-      if (found == needed.size()) copied.push_back(pack.name);
-      else result_.packs_damaged.push_back(pack.name);  // the index names records that it does not have
+      if (found == needed.size())
+        copied.push_back(pack.name);
+      else
+        result_.packs_damaged.push_back(pack.name);  // the index names records that it does not have
     }
     for (PackBuilder& builder : builders)
       if (!builder.empty()) put_pack(builder, written);

@@ -20,10 +20,10 @@ struct CollectResult {
   std::uint64_t packs_rewritten = 0;  // what was needed of them lies in new packs
   std::uint64_t packs_condemned = 0;
   std::uint64_t packs_removed = 0;
-  std::uint64_t bytes_freed = 0;    // length of the packs removed, less what was written
+  std::uint64_t bytes_freed = 0;  // length of the packs removed, less what was written
   std::uint64_t chunks_needed = 0;
   std::uint64_t snapshot_objects_removed = 0;  // of forgotten snapshots and of runs that never committed
-  std::vector<ObjectName> packs_damaged;  // left as they are, though something in them is unneeded
+  std::vector<ObjectName> packs_damaged;       // left as they are, though something in them is unneeded
   enum class Space { enough, too_little } space = Space::enough;  // too little: some packs were not rewritten
 };
 

@@ -57,7 +57,9 @@ void IndexSegment::attach(ByteView bytes) {
   entries_ = bytes.data();
   for (std::size_t i = 0; i < count_; ++i) {
     const IndexEntry here = entry(i);
-    if (here.pack >= pack_count || here.length > kChunkLimit) malformed();
+    if (here.pack >= pack_count || here.length > kChunkLimit || here.offset > kPackLimit ||
+        here.stored_length > kRecordLimit + crypto::kTagSize)
+      malformed();
     if (i > 0 && !entry_less(entry(i - 1), here)) malformed();
   }
 }

@@ -132,8 +132,8 @@ bool put_merged(const WriteContext& context, const std::vector<Input>& inputs, c
   const Bytes stored = seal_index(context.repository.binding(context.domain.id), context.domain.current_epoch(),
                                   plaintext, context.random);
   // What is compared is what a reader will get: opened again from the bytes that are put.
-  const IndexSegment merged = IndexSegment::parse(
-      open_index(context.repository.binding(context.domain.id), context.domain, stored));
+  const IndexSegment merged =
+      IndexSegment::parse(open_index(context.repository.binding(context.domain.id), context.domain, stored));
   if (!equals_inputs(merged, inputs)) return false;
   const ObjectName name = name_of(stored);
   context.storage.put(index_path(name), stored);
@@ -151,8 +151,10 @@ void merge_indexes(const WriteContext& context) {
   const bool many = static_cast<std::size_t>(std::count_if(inputs.begin(), inputs.end(), is_small)) > kManyIndexObjects;
   std::vector<Input> merging;
   for (Input& input : inputs) {
-    if (input.packs_present == 0) context.storage.remove(index_path(input.object));
-    else if (input.packs_present < input.present.size() || (many && is_small(input))) merging.push_back(std::move(input));
+    if (input.packs_present == 0)
+      context.storage.remove(index_path(input.object));
+    else if (input.packs_present < input.present.size() || (many && is_small(input)))
+      merging.push_back(std::move(input));
   }
   if (merging.empty()) return;
   try {

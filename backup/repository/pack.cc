@@ -122,8 +122,9 @@ PackTable read_either_table(std::uint64_t length, const ReadAt& read, const Bind
       if (!table) throw Error(ErrorCode::damaged, "the pack is too short");
       return parse_pack_table(binding, domain, *header, *table);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::damaged) throw;
-      if (!first_error) first_error = error;
+      // A damaged table may name an epoch that is none; only where both do, the key is what is missing.
+      if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::wrong_key) throw;
+      if (!first_error || error.code() == ErrorCode::damaged) first_error = error;
     }
   }
   throw *first_error;

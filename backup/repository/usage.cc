@@ -50,8 +50,7 @@ void Usage::load(const Repository& repository, const DomainKeys& domain) {
         continue;
       }
       const auto [at, added] = numbers_.try_emplace(pack.name, static_cast<std::uint32_t>(packs_.size()));
-      if (added)
-        packs_.push_back({pack.name, length->second, 0, 0, repository.log().condemned.contains(pack.name)});
+      if (added) packs_.push_back({pack.name, length->second, 0, 0, repository.log().condemned.contains(pack.name)});
       source.packs.push_back(at->second);
     }
     count += source.segment.entry_count();
@@ -118,9 +117,8 @@ void Usage::gather_records() {
       records_.push_back({pack, entry.offset, (entry.stored_length & ~(kNeeded | kOneOfSeveral)) | flags});
     }
   }
-  std::sort(records_.begin(), records_.end(), [](const Record& a, const Record& b) {
-    return a.pack != b.pack ? a.pack < b.pack : a.offset < b.offset;
-  });
+  std::sort(records_.begin(), records_.end(),
+            [](const Record& a, const Record& b) { return a.pack != b.pack ? a.pack < b.pack : a.offset < b.offset; });
   // One for each record of a pack, with the flags of all its chunks.
   std::size_t kept = 0;
   for (std::size_t i = 0; i < records_.size(); ++i) {
@@ -168,11 +166,13 @@ void Usage::choose_among_copies(const storage::ReadStorage& storage, const std::
       return rank(a) < rank(b);
     };
     std::sort(candidates.begin(), candidates.end(), better);
-    const auto chosen = std::find_if(candidates.begin(), candidates.end(),
-                                     [&](const Place& place) { return is_whole(place.pack); });
+    const auto chosen =
+        std::find_if(candidates.begin(), candidates.end(), [&](const Place& place) { return is_whole(place.pack); });
     const auto need = [&](const Place& place) { record(place.pack, place.offset).length_and_flags |= kNeeded; };
-    if (chosen != candidates.end()) need(*chosen);
-    else std::for_each(candidates.begin(), candidates.end(), need);
+    if (chosen != candidates.end())
+      need(*chosen);
+    else
+      std::for_each(candidates.begin(), candidates.end(), need);
   }
 }
 

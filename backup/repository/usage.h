@@ -75,7 +75,7 @@ class Usage {
   std::vector<Source> sources_;
   std::vector<PackUsage> packs_;
   std::map<ObjectName, std::uint32_t> numbers_;
-  std::vector<bool> marked_;      // by number: the first place of each needed chunk
+  std::vector<bool> marked_;          // by number: the first place of each needed chunk
   std::vector<bool> one_of_several_;  // every place of a needed chunk that has several
   std::vector<ChunkId> with_copies_;
   std::vector<Record> records_;  // ascending by pack and offset

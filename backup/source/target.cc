@@ -123,11 +123,25 @@ UniqueFd Target::open_beneath(std::string_view path, int flags, unsigned mode) c
   flags |= O_NOFOLLOW | O_CLOEXEC;
   if (path.empty()) return UniqueFd(::openat(root_.get(), ".", flags, mode));
   check_relative_path(path);
-  if (resolution_ == Resolution::components || path.size() >= PATH_MAX) return walk(path, flags, mode);
-  UniqueFd fd(static_cast<int>(openat2_beneath(root_.get(), std::string(path).c_str(), flags, mode)));
+  if (resolution_ == Resolution::components) return walk(path, flags, mode);
+  UniqueFd from;
+  std::string_view rest = path;
   // What is no directory may be a symbolic link in the last place; walking there tells.
-  if (!fd && errno == ENOTDIR) return walk(path, flags, mode);
-  return fd;
+  const auto failed = [&] { return errno == ENOTDIR ? walk(path, flags, mode) : UniqueFd(); };
+  // The kernel takes a longer path only piece by piece.
+  while (rest.size() >= PATH_MAX) {
+    const std::size_t slash = rest.rfind('/', PATH_MAX - 1);
+    if (slash == rest.npos) return walk(path, flags, mode);
+    const std::string piece(rest.substr(0, slash));
+    constexpr int kWalkFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    UniqueFd next(static_cast<int>(openat2_beneath(from ? from.get() : root_.get(), piece.c_str(), kWalkFlags, 0)));
+    if (!next) return failed();
+    from = std::move(next);
+    rest.remove_prefix(slash + 1);
+  }
+  const std::string last(rest);
+  UniqueFd fd(static_cast<int>(openat2_beneath(from ? from.get() : root_.get(), last.c_str(), flags, mode)));
+  return fd ? std::move(fd) : failed();
 }
 
 UniqueFd Target::walk(std::string_view path, int flags, unsigned mode) const {

@@ -39,7 +39,7 @@ void read_what_can_be_read(ChunkReader& reader, const ChunkId& node, const std::
 
 }  // namespace
 
-SmallRepository::SmallRepository() {
+SmallRepository::SmallRepository(std::uint64_t seed) : random_(seed) {
   storage_ = std::make_unique<simulated::SimulatedStorage>(*medium_);
   create_test_repository(*storage_, clock_, random_);
   const auto store = [&](const Files& files) {

@@ -13,7 +13,7 @@ namespace qcbak::tests {
 class SmallRepository {
  public:
   static constexpr std::size_t kChunkBytes = 16;
-  SmallRepository();
+  explicit SmallRepository(std::uint64_t seed = 7);
   simulated::Medium& medium() const { return *medium_; }
   storage::Storage& storage() const { return *storage_; }
   const std::map<repository::SnapshotId, Files>& snapshots() const { return snapshots_; }
@@ -28,7 +28,7 @@ class SmallRepository {
   std::unique_ptr<simulated::Medium> medium_ = std::make_unique<simulated::Medium>();
   std::unique_ptr<simulated::SimulatedStorage> storage_;
   ManualClock clock_;
-  mutable SeededRandom random_{7};
+  mutable SeededRandom random_;
   std::map<repository::SnapshotId, Files> snapshots_;
 };
 

@@ -6,8 +6,7 @@
 
 #include "backup/repository/chunk_reader.h"
 #include "base/error.h"
-#include "tests/repository/test_repository.h"
-#include "tests/simulated/simulated_storage.h"
+#include "tests/repository/world.h"
 
 namespace qcbak::repository {
 namespace {
@@ -18,77 +17,22 @@ using namespace tests;
 using simulated::Medium;
 using simulated::SimulatedStorage;
 
-constexpr std::int64_t kGraceNs = kDayNs;
 const CollectOptions kExclusive;
-CollectOptions with_grace() {
-  CollectOptions options;
-  options.grace_ns = kGraceNs;
-  return options;
-}
 
-class CollectTest : public testing::Test {
+class CollectTest : public testing::Test, protected World {
  protected:
-  CollectTest() {
-    SimulatedStorage storage(medium_);
-    create_test_repository(storage, clock_, random_);
-  }
+  CollectTest() : World(1) {}
+  CollectResult collect_with(const CollectOptions& options) { return World::collect(options); }
+  void expect_all_readable() { expect_whole(); }
 
-  // A process that holds the write credential.
-  struct Process {
-    explicit Process(CollectTest& test, Access access = Access::write_only)
-        : storage(test.medium_),
-          repository(open_test_repository(storage, access)),
-          context{storage, *repository, repository->domain(""), test.clock_, test.random_} {}
-    SimulatedStorage storage;
-    std::unique_ptr<Repository> repository;
-    WriteContext context;
-  };
-
-  SnapshotId backup(const Files& files) {
-    Process process(*this);
-    const SnapshotId id = store_snapshot(process.context, files);
-    acknowledged_[id] = files;
-    return id;
-  }
-  void forget(const SnapshotId& id) {
-    Process process(*this);
-    append_log(process.context, [&] { return Tombstone{{id}, "test"}; });
-    acknowledged_.erase(id);
-  }
-  CollectResult collect_with(const CollectOptions& options) {
-    Process process(*this);
-    return collect(process.context, options, {});
-  }
-  void expect_all_readable() {
-    const SimulatedStorage storage(medium_);
-    const auto repository = open_test_repository(storage, Access::read);
-    for (const auto& [id, files] : acknowledged_) EXPECT_EQ(read_snapshot(*repository, id), files);
-    EXPECT_THAT(repository->snapshots(nullptr), SizeIs(acknowledged_.size()));
-  }
-  std::vector<std::string> names(std::string_view prefix) const {
-    std::vector<std::string> found;
-    for (const storage::ObjectInfo& object : SimulatedStorage(medium_).list(prefix)) found.push_back(object.name);
-    return found;
-  }
-  Files files_of(std::size_t count, std::size_t size = 20'000) {
-    Files files;
-    for (std::size_t i = 0; i < count; ++i) files["d/" + std::to_string(i)] = random_content(random_, size);
-    return files;
-  }
   // Two snapshots of which the second needs only the first file of the first, which is forgotten.
-  std::pair<SnapshotId, SnapshotId> mostly_unneeded() {
+  void mostly_unneeded() {
     Files files = files_of(8);
     const SnapshotId first = backup(files);
     files.erase(std::next(files.begin()), files.end());
-    const SnapshotId second = backup(files);
+    backup(files);
     forget(first);
-    return {first, second};
   }
-
-  mutable Medium medium_;
-  ManualClock clock_;
-  SeededRandom random_{1};
-  std::map<SnapshotId, Files> acknowledged_;
 };
 
 TEST_F(CollectTest, NothingIsUnneeded) {
@@ -110,14 +54,14 @@ TEST_F(CollectTest, AnEmptyRepository) {
 
 TEST_F(CollectTest, WhatOnlyAForgottenSnapshotNeededGoes) {
   backup(files_of(3));
-  const std::uint64_t before = medium_.used_bytes();
+  const std::uint64_t before = medium().used_bytes();
   const SnapshotId gone = backup(files_of(3));
   forget(gone);
   const CollectResult result = collect_with(kExclusive);
   EXPECT_EQ(result.packs_removed, 2U);
   EXPECT_EQ(result.snapshot_objects_removed, 1U);
   EXPECT_EQ(result.packs_rewritten, 0U);
-  EXPECT_LT(medium_.used_bytes(), before + 4096);
+  EXPECT_LT(medium().used_bytes(), before + 4096);
   EXPECT_THAT(names("packs/"), SizeIs(2));
   EXPECT_THAT(names("indexes/"), SizeIs(1));
   EXPECT_THAT(names("snapshots/"), SizeIs(1));
@@ -184,13 +128,13 @@ TEST_F(CollectTest, WhatRunsThatDiedLeftBehindGoes) {
     store_files(dead.context, files_of(3));
     // And one that died after its snapshot object.
     SnapshotHeader header;
-    header.reference_root = random_.id<ChunkId>();
+    header.reference_root = random().id<ChunkId>();
     const Binding binding = dead.repository->binding(dead.context.domain.id);
     SnapshotBody body;
     body.root = to_bytes(as_bytes("\x80"));  // an empty array: nobody looks
-    const Bytes stored = encode_snapshot(binding, dead.context.domain.current_epoch(),
-                                         new_data_segment(binding, new_run_key(dead.context.domain, random_), random_),
-                                         {}, header, body, random_);
+    const Bytes stored = encode_snapshot(
+        binding, dead.context.domain.current_epoch(),
+        new_data_segment(binding, new_run_key(dead.context.domain, random()), random()), {}, header, body, random());
     dead.storage.put(snapshot_path(name_of(stored)), stored);
   }
   const CollectResult result = collect_with(kExclusive);
@@ -210,8 +154,8 @@ TEST_F(CollectTest, WithGraceRunningBackupsKeepWhatTheyStored) {
   StoredFiles stored = store_files(running.context, files);
   EXPECT_EQ(collect_with(with_grace()).packs_condemned, 2U);
   EXPECT_THAT(names("packs/"), SizeIs(2));
-  acknowledged_[commit_snapshot(running.context, stored.header, stored.body, stored.packs)] = files;
-  clock_.advance(kGraceNs);
+  promised()[commit_snapshot(running.context, stored.header, stored.body, stored.packs)] = files;
+  clock().advance(kGraceNs);
   EXPECT_EQ(collect_with(with_grace()).packs_removed, 2U);
   expect_all_readable();
 }
@@ -221,10 +165,10 @@ TEST_F(CollectTest, NothingGoesBeforeItsGrace) {
   const CollectResult first = collect_with(with_grace());
   EXPECT_EQ(first.packs_condemned, 2U);
   EXPECT_EQ(first.packs_removed, 0U);
-  clock_.advance(kGraceNs - 1);
+  clock().advance(kGraceNs - 1);
   EXPECT_EQ(collect_with(with_grace()).packs_removed, 0U);
   EXPECT_EQ(collect_with(with_grace()).packs_condemned, 0U);
-  clock_.advance(1);
+  clock().advance(1);
   EXPECT_EQ(collect_with(with_grace()).packs_removed, 2U);
   EXPECT_THAT(names("packs/"), IsEmpty());
 }
@@ -235,7 +179,7 @@ TEST_F(CollectTest, CondemnedChunksAreStoredAgain) {
   collect_with(with_grace());
   backup(files);
   EXPECT_THAT(names("packs/"), SizeIs(4));
-  clock_.advance(kGraceNs);
+  clock().advance(kGraceNs);
   collect_with(with_grace());
   EXPECT_THAT(names("packs/"), SizeIs(2));
   expect_all_readable();
@@ -247,7 +191,7 @@ TEST_F(CollectTest, WhatWasCommittedBetweenMarkAndCondemnationIsCopiedOut) {
   const SnapshotId first = backup(files);
   Process running(*this);
   Files more = files;
-  more["new"] = random_content(random_, 1000);
+  more["new"] = random_content(random(), 1000);
   StoredFiles stored = store_files(running.context, more);
   forget(first);
   {
@@ -255,16 +199,54 @@ TEST_F(CollectTest, WhatWasCommittedBetweenMarkAndCondemnationIsCopiedOut) {
     bool done = false;
     collector.storage.before_mutations([&](SimulatedStorage::Call, std::string_view name) {
       if (!name.starts_with("log/") || std::exchange(done, true)) return;
-      acknowledged_[commit_snapshot(running.context, stored.header, stored.body, stored.packs)] = more;
+      promised()[commit_snapshot(running.context, stored.header, stored.body, stored.packs)] = more;
     });
-    collect(collector.context, with_grace(), {});
+    repository::collect(collector.context, with_grace(), {});
     EXPECT_TRUE(done);
   }
   expect_all_readable();
-  clock_.advance(kGraceNs);
+  clock().advance(kGraceNs);
   EXPECT_GE(collect_with(with_grace()).packs_rewritten, 1U);
   expect_all_readable();
   EXPECT_THAT(Process(*this).repository->log().condemned, IsEmpty());
+}
+
+// A run that began before anything was condemned, relies on what was, and commits at any step of a collection.
+TEST_F(CollectTest, ARunThatCommitsWhileWhatItReliesOnGoes) {
+  enum class When { exclusively, condemning, removing };
+  for (const When when : {When::exclusively, When::condemning, When::removing}) {
+    for (std::uint64_t step = 1;; ++step) {
+      const Files files = files_of(3, 6000);
+      const SnapshotId base = backup(files);
+      Files more = files;
+      more["new"] = random_content(random(), 1000);
+      Process running(*this);
+      const StoredFiles stored = store_files(running.context, more);
+      forget(base);
+      if (when == When::removing) {
+        collect_with(with_grace());
+        clock().advance(kGraceNs);
+      }
+      Process collector(*this);
+      std::uint64_t steps = 0;
+      collector.storage.before_mutations([&](SimulatedStorage::Call, std::string_view) {
+        if (++steps != step) return;
+        try {
+          promised()[commit_snapshot(running.context, stored.header, stored.body, stored.packs)] = more;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::damaged) << error.what();
+        }
+      });
+      repository::collect(collector.context, when == When::exclusively ? exclusively() : with_grace(), {});
+      expect_all_readable();
+      clock().advance(kGraceNs);
+      collect_with(with_grace());
+      expect_all_readable();
+      forget_all();
+      collect_with(kExclusive);
+      if (steps < step) break;
+    }
+  }
 }
 
 TEST_F(CollectTest, ManyIndexObjectsAreMerged) {
@@ -295,16 +277,16 @@ TEST_F(CollectTest, EachDomainCollectsItsOwn) {
   SimulatedStorage storage(medium);
   TestRepositoryOptions options;
   options.domains = {"one", "two"};
-  create_test_repository(storage, clock_, random_, options);
+  create_test_repository(storage, clock(), random(), options);
   const auto repository = open_test_repository(storage, Access::write_only);
-  const WriteContext one{storage, *repository, repository->domain("one"), clock_, random_};
-  const WriteContext two{storage, *repository, repository->domain("two"), clock_, random_};
+  const WriteContext one{storage, *repository, repository->domain("one"), clock(), random()};
+  const WriteContext two{storage, *repository, repository->domain("two"), clock(), random()};
   const Files files = files_of(2);
   const SnapshotId in_one = store_snapshot(one, files);
   const SnapshotId in_two = store_snapshot(two, files);
   append_log(one, [&] { return Tombstone{{in_one}, ""}; });
-  EXPECT_EQ(collect(two, kExclusive, {}).packs_removed, 0U);
-  EXPECT_EQ(collect(one, kExclusive, {}).packs_removed, 2U);
+  EXPECT_EQ(repository::collect(two, kExclusive, {}).packs_removed, 0U);
+  EXPECT_EQ(repository::collect(one, kExclusive, {}).packs_removed, 2U);
   EXPECT_EQ(read_snapshot(*open_test_repository(storage, Access::read), in_two), files);
 }
 
@@ -314,7 +296,7 @@ TEST_F(CollectTest, AStopLeavesARepositoryThatTheNextRunFinishes) {
   stopper.request_stop();
   {
     Process process(*this);
-    EXPECT_THROW(collect(process.context, kExclusive, stopper.get_token()), Error);
+    EXPECT_THROW(repository::collect(process.context, kExclusive, stopper.get_token()), Error);
   }
   expect_all_readable();
   collect_with(kExclusive);
@@ -333,7 +315,7 @@ TEST_F(CollectTest, APackWithDuplicatesIsJudgedByPackAndOffset) {
     for (const IndexedPack& pack : blind.repository->index(blind.context.domain).packs())
       blind.repository->index(blind.context.domain).exclude(pack.name);
     StoredFiles stored = store_files(blind.context, files);
-    acknowledged_[commit_snapshot(blind.context, stored.header, stored.body, stored.packs)] = files;
+    promised()[commit_snapshot(blind.context, stored.header, stored.body, stored.packs)] = files;
     return stored.packs;
   }();
   EXPECT_THAT(names("packs/"), SizeIs(4));
@@ -350,7 +332,7 @@ TEST_F(CollectTest, APackWithDuplicatesIsJudgedByPackAndOffset) {
         builder.add(source.table().segments[record.segment], record.info, bytes);
       }
     }
-    const FinishedPack pack = builder.finish(binding, process.context.domain.current_epoch(), random_);
+    const FinishedPack pack = builder.finish(binding, process.context.domain.current_epoch(), random());
     process.storage.put(pack_path(pack.name), pack.bytes());
   }
   EXPECT_EQ(collect_with(kExclusive).packs_removed, 3U);
@@ -371,14 +353,14 @@ TEST_F(CollectTest, OfTwoCopiesTheIntactOneIsKept) {
     Process blind(*this);
     for (const IndexedPack& pack : blind.repository->index(blind.context.domain).packs())
       blind.repository->index(blind.context.domain).exclude(pack.name);
-    acknowledged_[store_snapshot(blind.context, files)] = files;
+    promised()[store_snapshot(blind.context, files)] = files;
     ASSERT_THAT(names("packs/"), SizeIs(packs_before + 4));
     const std::set<std::string> old(before.begin(), before.end());
     for (const std::string& name : names("packs/"))
-      if (old.contains(name) == damage_the_first) medium_.flip_bit(name, 8 * 1000);
+      if (old.contains(name) == damage_the_first) medium().flip_bit(name, 8 * 1000);
     collect_with(kExclusive);
     expect_all_readable();
-    for (const auto& [id, files_of_it] : std::map(acknowledged_)) forget(id);
+    forget_all();
     collect_with(kExclusive);
   }
 }
@@ -396,16 +378,16 @@ TEST_F(CollectTest, ASnapshotBasedOnOneThatIsForgottenMeanwhile) {
       collector.storage.before_mutations([&](SimulatedStorage::Call, std::string_view) {
         if (++steps != step) return;
         Files more = files;
-        more["new"] = random_content(random_, 1000);
+        more["new"] = random_content(random(), 1000);
         backup(more);
         forget(base);
       });
-      collect(collector.context, grace ? with_grace() : kExclusive, {});
+      repository::collect(collector.context, grace ? with_grace() : kExclusive, {});
       expect_all_readable();
-      clock_.advance(kGraceNs);
+      clock().advance(kGraceNs);
       collect_with(grace ? with_grace() : kExclusive);
       expect_all_readable();
-      for (const auto& [id, files_of_it] : std::map(acknowledged_)) forget(id);
+      forget_all();
       collect_with(kExclusive);
       if (steps < step) break;
     }
@@ -422,7 +404,7 @@ TEST_F(CollectTest, IndexObjectsThatDisagreeAreNotMerged) {
   std::vector<IndexEntry> entries;
   for (std::size_t at = 0; at < segment.entry_count(); ++at) entries.push_back(segment.entry(at));
   entries.front().stored_length += 1;
-  const Bytes wrong = seal_index(binding, domain.current_epoch(), encode_index(segment.packs(), entries), random_);
+  const Bytes wrong = seal_index(binding, domain.current_epoch(), encode_index(segment.packs(), entries), random());
   process.storage.put(index_path(name_of(wrong)), wrong);
   for (int i = 0; i < 17; ++i) backup(files_of(1, 500));
   const auto before = names("indexes/");
@@ -440,7 +422,7 @@ TEST_F(CollectTest, AnIncompleteIndexObjectBesideAWholeOneLosesNothingInAMerge) 
   const IndexSegment segment = process.repository->index(domain).segments().front();
   std::vector<IndexEntry> entries;
   for (std::size_t at = 0; at < segment.entry_count() / 2; ++at) entries.push_back(segment.entry(at));
-  const Bytes partial = seal_index(binding, domain.current_epoch(), encode_index(segment.packs(), entries), random_);
+  const Bytes partial = seal_index(binding, domain.current_epoch(), encode_index(segment.packs(), entries), random());
   process.storage.put(index_path(name_of(partial)), partial);
   for (int i = 0; i < 17; ++i) backup(files_of(1, 500));
   merge_indexes(process.context);
@@ -452,18 +434,18 @@ TEST_F(CollectTest, AnIncompleteIndexObjectBesideAWholeOneLosesNothingInAMerge) 
 TEST_F(CollectTest, WhatCannotBeFoundStopsTheCollection) {
   mostly_unneeded();
   for (const std::string& pack : names("packs/")) {
-    const auto before = medium_.copy();
-    medium_.lose(pack);
+    const auto before = medium().copy();
+    medium().lose(pack);
     const auto objects = names("");
     try {
       collect_with(kExclusive);
       // Only packs that nothing needs may be missing.
-      medium_.restore(*before);
+      medium().restore(*before);
       expect_all_readable();
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::damaged);
       EXPECT_EQ(names(""), objects);
-      medium_.restore(*before);
+      medium().restore(*before);
     }
   }
 }
@@ -476,7 +458,7 @@ TEST_F(CollectTest, ADamagedReferenceTreeStopsTheCollection) {
     for (const PackRecord& record :
          read_pack_table(process.storage, *name_from_path(path), binding, process.context.domain).records)
       if (record.info.type == static_cast<std::uint8_t>(ChunkType::reference))
-        medium_.flip_bit(path, 8 * std::uint64_t(record.offset));
+        medium().flip_bit(path, 8 * std::uint64_t(record.offset));
   }
   forget(backup(files_of(3)));
   const auto objects = names("");
@@ -492,7 +474,7 @@ TEST_F(CollectTest, ADamagedSnapshotObjectStopsTheCollection) {
   backup(files_of(3));
   const auto snapshots = names("snapshots/");
   forget(backup(files_of(3)));
-  medium_.flip_bit(snapshots.front(), 8 * 100);
+  medium().flip_bit(snapshots.front(), 8 * 100);
   const auto objects = names("");
   EXPECT_THROW(collect_with(kExclusive), Error);
   EXPECT_EQ(names(""), objects);
@@ -508,9 +490,9 @@ TEST_F(CollectTest, ADamagedPackIsNotRewritten) {
   forget(first);
   std::string content_pack;
   for (const std::string& pack : packs)
-    if (content_pack.empty() || *SimulatedStorage(medium_).size(pack) > *SimulatedStorage(medium_).size(content_pack))
+    if (content_pack.empty() || *SimulatedStorage(medium()).size(pack) > *SimulatedStorage(medium()).size(content_pack))
       content_pack = pack;
-  medium_.flip_bit(content_pack, 8 * 70'000);
+  medium().flip_bit(content_pack, 8 * 70'000);
   const CollectResult result = collect_with(kExclusive);
   ASSERT_THAT(result.packs_damaged, SizeIs(1));
   EXPECT_EQ(pack_path(result.packs_damaged.front()), content_pack);
@@ -522,7 +504,7 @@ TEST_F(CollectTest, ALogWithAHoleStopsTheCollection) {
   backup(files_of(2));
   backup(files_of(2));
   const auto log = names("log/");
-  medium_.lose(log[log.size() - 2]);
+  medium().lose(log[log.size() - 2]);
   const auto objects = names("");
   EXPECT_THROW(collect_with(kExclusive), Error);
   EXPECT_EQ(names(""), objects);
@@ -538,14 +520,14 @@ TEST_F(CollectTest, ARunThatOutlastsACollectionDoesNotCommitWhatIsGone) {
     forget(first);
     if (grace) {
       collect_with(with_grace());
-      clock_.advance(kGraceNs);
+      clock().advance(kGraceNs);
     }
     collect_with(grace ? with_grace() : kExclusive);
     ASSERT_THAT(names("packs/"), IsEmpty());
     EXPECT_THROW(commit_snapshot(running.context, stored.header, stored.body, stored.packs), Error);
     backup(files);
     expect_all_readable();
-    for (const auto& [id, files_of_it] : std::map(acknowledged_)) forget(id);
+    forget_all();
     collect_with(kExclusive);
   }
 }
@@ -554,7 +536,7 @@ TEST_F(CollectTest, ARunThatOutlastsACollectionDoesNotCommitWhatIsGone) {
 TEST_F(CollectTest, ACommitAsksWhetherItsPacksAreThere) {
   Process running(*this);
   StoredFiles stored = store_files(running.context, files_of(3));
-  for (const std::string& pack : names("packs/")) medium_.lose(pack);
+  for (const std::string& pack : names("packs/")) medium().lose(pack);
   EXPECT_THROW(commit_snapshot(running.context, stored.header, stored.body, stored.packs), Error);
   EXPECT_THAT(Process(*this).repository->snapshots(nullptr), IsEmpty());
 }
@@ -576,11 +558,11 @@ TEST_F(CollectTest, AReaderFollowsWhatWasMoved) {
 TEST_F(CollectTest, AFullDiskIsFreed) {
   backup(files_of(3));
   forget(backup(files_of(3)));
-  medium_.set_capacity(medium_.used_bytes());
+  medium().set_capacity(medium().used_bytes());
   const CollectResult result = collect_with(kExclusive);
   EXPECT_EQ(result.packs_removed, 2U);
   expect_all_readable();
-  EXPECT_GT(*SimulatedStorage(medium_).free_bytes(), 50'000U);
+  EXPECT_GT(*SimulatedStorage(medium()).free_bytes(), 50'000U);
   // The next one finds nothing to do, and nothing condemned.
   collect_with(kExclusive);
   EXPECT_THAT(Process(*this).repository->log().condemned, IsEmpty());
@@ -588,13 +570,13 @@ TEST_F(CollectTest, AFullDiskIsFreed) {
 
 TEST_F(CollectTest, WithLittleSpaceWhatCannotBeRewrittenStays) {
   mostly_unneeded();
-  medium_.set_capacity(medium_.used_bytes() + 2000);
+  medium().set_capacity(medium().used_bytes() + 2000);
   const auto packs = names("packs/").size();
   const CollectResult result = collect_with(kExclusive);
   EXPECT_EQ(result.space, CollectResult::Space::too_little);
   EXPECT_LE(names("packs/").size(), packs);
   expect_all_readable();
-  medium_.set_capacity(Medium::kUnlimited);
+  medium().set_capacity(Medium::kUnlimited);
   EXPECT_EQ(collect_with(kExclusive).space, CollectResult::Space::enough);
   expect_all_readable();
 }

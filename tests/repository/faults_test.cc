@@ -51,15 +51,13 @@ void run_forget(World& world, World::Process& process) {
   const SnapshotId id = world.promised().begin()->first;
   world.unsure_of_tombstone(id);
   append_log(process.context, [&] { return Tombstone{{id}, "test"}; });
+  world.sure_of_tombstone(id);
 }
 
 const Operation kOperations[] = {
     {"Backup", prepare_collection, run_backup},
     // Reuses chunks of packs that are condemned before its commit.
-    {"CommitThatCopies",
-     [](World& world) {
-       prepare_collection(world);
-     },
+    {"CommitThatCopies", [](World& world) { prepare_collection(world); },
      [](World& world, World::Process& process) {
        const Files files = world.files_of(2, 5000);
        StoredFiles stored = store_files(process.context, files);

@@ -18,7 +18,9 @@ CollectOptions with_grace() {
 }
 
 World::World(std::unique_ptr<simulated::Medium> medium, std::uint64_t seed)
-    : medium_(std::move(medium)), clock_(std::make_unique<ManualClock>()), random_(std::make_unique<SeededRandom>(seed)) {}
+    : medium_(std::move(medium)),
+      clock_(std::make_unique<ManualClock>()),
+      random_(std::make_unique<SeededRandom>(seed)) {}
 
 World::World(std::uint64_t seed) : World(std::make_unique<simulated::Medium>(), seed) {
   simulated::SimulatedStorage storage(*medium_);

@@ -48,6 +48,7 @@ class World {
   // What may have happened or not when it was interrupted.
   void unsure_of_commit(const Files& files) { perhaps_committed_.push_back(files); }
   void unsure_of_tombstone(const repository::SnapshotId& id);
+  void sure_of_tombstone(const repository::SnapshotId& id) { perhaps_forgotten_.erase(id); }
   // Every promised snapshot reads back, and so does every other that lives; those were in doubt. Their fate is known
   // from now on.
   void expect_whole();
