@@ -6,6 +6,7 @@ namespace {
 
 using Entry = std::pair<std::string_view, std::string_view>;
 
+// clang-format off
 constexpr Entry kSentences[] = {
     {"  Back up:  qcbak backup /etc",
      "  Sao lưu:  qcbak backup /etc"},
@@ -763,8 +764,8 @@ constexpr Entry kSentences[] = {
      "sẽ giải phóng {}: {} trong {} gói bị xóa, {} gói trong số đó được ghi lại"},
     {"would restore {}",
      "sẽ khôi phục {}"},
-    {"write JSON to standard output, for programs",
-     "ghi JSON ra đầu ra chuẩn, cho chương trình"},
+    {"write JSON to standard output, for programs; after an error's line, standard error gets it as an object",
+     "ghi JSON ra đầu ra chuẩn, cho chương trình; sau dòng báo lỗi, đầu ra lỗi nhận thêm lỗi đó dưới dạng đối tượng"},
     {"write the password there, on the first line",
      "hãy ghi mật khẩu vào đó, ở dòng đầu tiên"},
     {"wrong usage",
@@ -945,6 +946,7 @@ constexpr Entry kDeepSentences[] = {
     {"{} is not in the snapshot",
      "{} không có trong bản chụp"},
 };
+// clang-format on
 
 }  // namespace
 

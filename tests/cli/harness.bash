@@ -6,7 +6,7 @@ set -uo pipefail
 unset "${!QCBAK_@}"  # nothing of the caller's environment counts
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 QCBAK=$(realpath "$1")
-RECOVER=${2:+$(realpath "$2")}
+RECOVER=${2:+$(realpath "$2")}  # empty: there is none in this build
 export QCBAK RECOVER LC_ALL=C.UTF-8 TZ=UTC
 unset NO_COLOR LANG LC_MESSAGES HOME
 

@@ -71,6 +71,8 @@ for shell in zsh fish; do
   ok qcbak internal completion "$shell"
   if command -v "$shell" >/dev/null; then "$shell" -n .out || fail "the completion for $shell does not parse"; fi
 done
-ok "$RECOVER" --help
-out_has "restore"
-ends 2 "$RECOVER" backup /etc
+if [[ -n $RECOVER ]]; then
+  ok "$RECOVER" --help
+  out_has "restore"
+  ends 2 "$RECOVER" backup /etc
+fi
