@@ -2,14 +2,16 @@
 # Progress of work that takes more than a second, and stopping it.
 source "$(dirname "$0")/harness.bash"
 make_repository
-# Takes a few seconds: incompressible, and one thread.
-head -c 600000000 /dev/urandom >source/huge
+# New content that takes some seconds to store: incompressible, and one thread at the highest level.
+make_slow() { head -c 60000000 /dev/urandom >source/huge; }
+make_slow
 slow=("$QCBAK" backup source --threads 1 --compression 19 --force)
 
 code=0
 TERM=xterm script -qec "${slow[*]}" /dev/null >.out </dev/null || code=$?
 is "$code" 0
 grep -q 'Backing up.*/s' .out || fail "a terminal shows no progress"
+make_slow
 ok "${slow[@]}" --json
 is "$(json_lines 'len(d) > 1 and all(l["type"] == "progress" for l in d[:-1]) and d[-1]["type"] == "summary"')" True
 is "$(json_lines 'd[0]["bytes_done"] > 0')" True
@@ -20,6 +22,7 @@ err_lacks "/s"
 
 # The first signal asks, and the command ends by itself.
 rm -rf cache
+make_slow
 "${slow[@]}" --no-cache >.out 2>.err &
 pid=$!
 sleep 1
