@@ -52,10 +52,10 @@ std::vector<std::string> normal_paths(const std::vector<std::string>& paths);
 
 // What narrows the choice of snapshots; an empty field does not.
 struct SnapshotFilter {
-  std::vector<std::pair<std::string, std::string>> labels;  // all of them
-  std::string host;
-  std::string path;  // in the snapshot because it, or a directory above it, was given to the backup
-  std::string domain;
+  std::vector<std::pair<std::string, std::string>> labels = {};  // all of them
+  std::string host = {};
+  std::string path = {};  // in the snapshot because it, or a directory above it, was given to the backup
+  std::string domain = {};
 };
 bool matches(const SnapshotFilter& filter, const repository::SnapshotInfo& snapshot, const std::string& domain_name);
 // `text` is an id prefix of 8 or more hexadecimal digits, or "latest", narrowed by the filter. Error(not_found), also for a

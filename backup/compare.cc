@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "backup/source/capture.h"
 #include "base/error.h"
@@ -164,7 +165,7 @@ class SnapshotComparison {
       report_below(after_, here_, *b, Difference::Kind::added, on_difference_);
       return;
     }
-    if (levels_.size() >= repository::kTreeDepthLimit)
+    if (levels_.size() > std::size_t(repository::kTreeDepthLimit))
       throw Error(ErrorCode::damaged, printable(here_) + ": directories nested too deeply");
     levels_.push_back({here_ == "/" ? 0 : here_.size(),
                        {before_.loader(), *a->directory},
@@ -212,14 +213,19 @@ class LiveComparison {
   };
   enum class IsGiven { no, yes };
 
+  // A directory to start from, never through a link. Nobody needs to be allowed to list those above what is compared.
   static UniqueFd open_live(std::string_view path) {
-    UniqueFd fd = source::open_directory_at(AT_FDCWD, "/", "/");
-    for (std::size_t at = 1; at < path.size();) {
+    constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    UniqueFd fd(::open("/", kFlags));
+    for (std::size_t at = 1; fd && at < path.size();) {
       const std::size_t end = std::min(path.find('/', at), path.size());
-      fd = source::open_directory_at(fd.get(), std::string(path.substr(at, end - at)).c_str(), path.substr(0, end));
+      fd = UniqueFd(::openat(fd.get(), std::string(path.substr(at, end - at)).c_str(), kFlags));
       at = end + 1;
     }
-    return fd;
+    if (fd) return fd;
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+      throw Error(ErrorCode::not_found, "open " + printable(path) + ": " + errno_text(errno));
+    throw_errno("open", printable(path));
   }
 
   void check_stop() const {

@@ -209,7 +209,16 @@ class ContentWriter::Worker {
   void fetch(Wants run, std::size_t& done) {
     const std::shared_ptr<const repository::PackReader> pack = writer_.pack(run.front().pack);
     const std::uint64_t begin = run.front().record;
-    const std::uint64_t end = std::uint64_t(run.back().record) + run.back().stored_length;
+    std::uint64_t end = begin;
+    for (std::size_t i = 0; i < run.size(); ++i) {
+      const Want& want = run[i];
+      if (i > 0 && want.record == run[i - 1].record && want.stored_length == run[i - 1].stored_length) continue;
+      // What the index says of a record counts only when the pack says so too.
+      const repository::PackRecord* record = pack->record_at(want.record);
+      if (record == nullptr || record->stored_length != want.stored_length)
+        throw Error(ErrorCode::damaged, "the index names a place that holds no record");
+      end = std::max(end, std::uint64_t(want.record) + want.stored_length);
+    }
     if (buffer_.capacity() < end - begin) buffer_ = PageBuffer(end - begin);
     const MutableByteView bytes = buffer_.span().first(end - begin);
     const auto got =
@@ -219,8 +228,6 @@ class ContentWriter::Worker {
       std::size_t last = done;
       while (last < run.size() && run[last].record == run[done].record) ++last;
       const repository::PackRecord* record = pack->record_at(run[done].record);
-      if (record == nullptr || record->stored_length != run[done].stored_length)
-        throw Error(ErrorCode::damaged, "the index names a place that holds no record");
       const ByteView payload =
           decoder_.decode(pack->table().segments[record->segment], record->info,
                           bytes.subspan(run[done].record - begin, record->stored_length), RecordDecoder::Hashes::check);

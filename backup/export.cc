@@ -236,7 +236,13 @@ class Exporter {
   }
 
   void write(const std::string& path, const Entry& entry, struct archive_entry* to) {
-    if (const std::string complaint = archive_.header(to); !complaint.empty()) leave_out(path, complaint);
+    const std::string complaint = archive_.header(to);
+    // Of names that are not UTF-8 it complains, and keeps their bytes.
+    bool only_names = false;
+    for (const char* name : {::archive_entry_pathname(to), ::archive_entry_symlink(to), ::archive_entry_hardlink(to),
+                             ::archive_entry_uname(to), ::archive_entry_gname(to)})
+      only_names |= name != nullptr && !is_utf8(name);
+    if (!complaint.empty() && !only_names) leave_out(path, complaint);
     if (::archive_entry_size(to) > 0) {
       tree_.read_file(entry, [&](ByteView piece) {
         if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "stopped while exporting");
@@ -253,6 +259,12 @@ class Exporter {
     const Metadata& metadata = entry.metadata;
     if (metadata.type == EntryType::socket) return leave_out(path, "a socket, which tar cannot hold");
     const ArchiveEntry to = basic_entry(path, metadata);
+    if (metadata.mtime_s < 0 && metadata.mtime_ns != 0) {
+      // pax has decimal numbers, of which libarchive puts the sign before the seconds but adds the fraction: it and
+      // GNU tar would read different times.
+      leave_out(path, "the fraction of a second in its time before 1970");
+      ::archive_entry_set_mtime(to.get(), metadata.mtime_s, 0);
+    }
     if (metadata.link_count > 1) {
       const std::string& first = names_.try_emplace({metadata.link_device, metadata.link_inode}, path).first->second;
       if (first != path) {
@@ -358,6 +370,8 @@ class Exporter {
     if (metadata.type == EntryType::char_device || metadata.type == EntryType::block_device)
       return leave_out(path, "a device, which zip cannot hold");
     if (!is_utf8(path)) return leave_out(path, "its name is not UTF-8, and zip cannot hold it");
+    if (!is_utf8(as_text(metadata.link_target)))
+      return leave_out(path, "its target is not UTF-8, and zip cannot hold it");
     // 1980 is where the times of DOS begin, and 2038 where the 32 bits of Unix's end.
     constexpr std::int64_t k1980 = 315'532'800;
     if (metadata.mtime_s < k1980 || metadata.mtime_s > INT32_MAX) leave_out(path, "its time, which zip cannot hold");

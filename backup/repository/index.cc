@@ -57,7 +57,9 @@ void IndexSegment::attach(ByteView bytes) {
   entries_ = bytes.data();
   for (std::size_t i = 0; i < count_; ++i) {
     const IndexEntry here = entry(i);
-    if (here.pack >= pack_count || here.length > kChunkLimit) malformed();
+    if (here.pack >= pack_count || here.length > kChunkLimit || here.offset > kPackLimit ||
+        here.stored_length > kRecordLimit + crypto::kTagSize)
+      malformed();
     if (i > 0 && !entry_less(entry(i - 1), here)) malformed();
   }
 }
@@ -320,6 +322,18 @@ std::vector<IndexedPack> Index::packs() const {
   for (const KnownPack& pack : packs_)
     if (pack.counted) counted.push_back(pack.pack);
   return counted;
+}
+
+std::vector<IndexSegment> Index::segments() const {
+  std::vector<IndexSegment> segments;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const Attached& attached : segments_) segments.push_back(attached.segment);
+  }
+  const std::lock_guard lock(unpublished_mutex_);
+  if (!unpublished_.packs.empty())
+    segments.push_back(IndexSegment::parse(encode_index(unpublished_.packs, unpublished_.entries)));
+  return segments;
 }
 
 Index::Unpublished Index::take_unpublished() {

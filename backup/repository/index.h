@@ -93,6 +93,8 @@ class Index {
   bool claim(const ChunkId& id);
 
   std::vector<IndexedPack> packs() const;  // that count
+  // What it was made of: the index objects, and as the last one what no index object holds. The entries are shared.
+  std::vector<IndexSegment> segments() const;
   std::size_t unpublished_entries() const { return unpublished_count_.load(std::memory_order_relaxed); }
   // What no index object holds yet; the packs are then held to be published.
   struct Unpublished {

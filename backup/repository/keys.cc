@@ -457,7 +457,7 @@ Credential parse_credential(ByteView file) {
         epoch.map_key = MapKey(reader.bytes_of(MapKey::kSize));
         epoch.id_key = IdKey(reader.bytes_of(IdKey::kSize));
         epoch.box = crypto::BoxPublic(reader.bytes_of(crypto::BoxPublic::kSize));
-        if (reader.next() == cbor::Kind::null) reader.null();
+        if (*kind == CredentialKind::write) reader.null();
         else epoch.secret = crypto::BoxSecret(reader.bytes_of(crypto::BoxSecret::kSize));
         domain.epochs.push_back(std::move(epoch));
       }

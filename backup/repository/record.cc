@@ -134,6 +134,11 @@ ByteView RecordDecoder::decode(const SegmentHeader& segment, const RecordInfo& r
   State& s = *state_;
   const auto damaged = [](const char* why) -> Error { return {ErrorCode::damaged, why}; };
   if (stored.size() < crypto::kTagSize) throw damaged("a record is cut off");
+  // Whoever sealed it may lie about the rest.
+  if (record.plain_length > kRecordLimit) throw damaged("a record of an impossible length");
+  std::uint64_t length = 0;
+  for (const ChunkRef& chunk : record.chunks) length += chunk.length;
+  if (length != record.plain_length) throw damaged("the chunks of a record do not make up its length");
   const MutableByteView body = stored.first(stored.size() - crypto::kTagSize);
   State::Opened& opened = s.open(segment);
   if (!opened.aead.open(record.ordinal, record_associated(s.binding, segment.id, record), stored, body))

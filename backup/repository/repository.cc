@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -18,11 +20,60 @@ Error no_repository(const storage::ReadStorage& storage) {
       .with_hint("check --repo or QCBAK_REPO, or make one with: qcbak init");
 }
 
+std::string index_cache_name(const DomainKeys& domain, const ObjectName& name) {
+  return domain.id.hex() + "-" + name.hex();
+}
+
+// In the cache an entry has its length and hash before it.
 Bytes framed(ByteView entry) {
   Bytes out;
   append_le<std::uint32_t>(out, static_cast<std::uint32_t>(entry.size()));
+  append(out, crypto::sha256(entry).view());
   append(out, entry);
   return out;
+}
+
+struct CachedLog {
+  struct Item {
+    LogEntry entry;
+    ByteView stored;
+  };
+  Bytes file;
+  std::vector<Item> entries;  // in order from 1, each tied to the one before
+  LogHead head;
+  bool whole = false;
+};
+
+// As far as it is good. Other processes of this user add to the file at the same time: entries can be there twice.
+CachedLog read_cached_log(const std::string& path, const crypto::Sha256& config_hash) {
+  constexpr std::size_t kFrameHead = 4 + crypto::Sha256::kSize;
+  CachedLog cached;
+  cached.head.hash = config_hash;
+  try {
+    cached.file = read_file(path, kLogCacheLimit);
+    cached.whole = true;
+    for (ByteView rest = cached.file; !rest.empty();) {
+      const std::size_t size = rest.size() < kFrameHead ? 0 : load_le<std::uint32_t>(rest.data());
+      const ByteView stored = size == 0 || size > rest.size() - kFrameHead ? ByteView() : rest.subspan(kFrameHead, size);
+      const crypto::Sha256 hash = crypto::sha256(stored);
+      if (stored.empty() || !equal(hash.view(), rest.subspan(4, crypto::Sha256::kSize)))
+        throw Error(ErrorCode::damaged, "an entry in the cache is damaged");
+      rest = rest.subspan(kFrameHead + size);
+      // Signatures were checked before entries were kept; the newest is compared with the storage.
+      LogEntry entry = parse_log_entry(config_hash, stored, Signatures::trusted);
+      if (entry.number <= cached.head.number) {
+        cached.whole = false;
+        continue;
+      }
+      if (entry.number != cached.head.number + 1 || entry.previous != cached.head.hash)
+        throw Error(ErrorCode::damaged, "an entry in the cache does not follow");
+      cached.head = {entry.number, hash};
+      cached.entries.push_back({std::move(entry), stored});
+    }
+  } catch (const Error&) {
+    cached.whole = false;
+  }
+  return cached;
 }
 
 }  // namespace
@@ -71,37 +122,20 @@ void Repository::load_log() {
   const std::string cache_path = log_cache_path();
   bool cache_is_whole = false;
   if (!cache_path.empty() && ::access(cache_path.c_str(), R_OK) == 0) {
-    const Bytes cached = read_file(cache_path, kLogCacheLimit);
-    ByteView rest = cached;
-    LogHead seen;
-    try {
-      while (rest.size() >= 4) {
-        const std::size_t size = load_le<std::uint32_t>(rest.data());
-        if (size > rest.size() - 4) break;
-        const ByteView stored = rest.subspan(4, size);
-        // The chain of hashes ties these to the newest, which is compared with the storage below; their signatures
-        // were checked before they were kept.
-        apply(parse_log_entry(config_hash_, stored, Signatures::trusted), stored);
-        rest = rest.subspan(4 + size);
-        seen = log_.head;
-      }
-      cache_is_whole = rest.empty();
-    } catch (const Error&) {
-      cache_is_whole = false;
-    }
-    if (seen.number > 0) {
-      const auto newest = storage_.get(log_path(seen.number), kLogEntryLimit);
-      const bool same = newest && crypto::sha256(*newest) == seen.hash;
+    CachedLog cached = read_cached_log(cache_path, config_hash_);
+    cache_is_whole = cached.whole;
+    if (cached.head.number > 0) {
+      const auto newest = storage_.get(log_path(cached.head.number), kLogEntryLimit);
+      const bool same = newest && crypto::sha256(*newest) == cached.head.hash;
       if (!same && options_.rollback == OpenOptions::Rollback::refuse)
         throw Error(ErrorCode::damaged, "the repository was rolled back or replaced: log entry " +
-                                            std::to_string(seen.number) + ", seen here before, is missing or different")
+                                            std::to_string(cached.head.number) +
+                                            ", seen here before, is missing or different")
             .with_hint("if an older copy was put in place on purpose, run once with --accept-rollback");
-      if (!same) {
-        log_ = {};
-        log_.head.hash = config_hash_;
-        annotations_.clear();
-        cache_is_whole = false;
-      }
+      if (!same) cached = {};
+      cache_is_whole = cached.whole;
+      for (const CachedLog::Item& item : cached.entries)
+        in_context("log entry " + std::to_string(item.entry.number), [&] { apply(item.entry, item.stored); });
     }
   }
   const std::uint64_t from_cache = log_.head.number;
@@ -405,6 +439,37 @@ Index& Repository::index(const DomainKeys& domain, std::vector<Damage>* damage) 
   return *loaded;
 }
 
+std::optional<IndexSegment> Repository::index_object(const DomainKeys& domain, const ObjectName& name) const {
+  const std::string cache = repository_cache();
+  const std::string cached = cache.empty() ? "" : cache + "/index/" + index_cache_name(domain, name);
+  if (!cached.empty())
+    if (auto segment = IndexSegment::map_file(cached)) return segment;
+  const auto stored = storage_.get(index_path(name), kIndexLimit);
+  if (!stored || index_domain(*stored) != domain.id) return std::nullopt;
+  if (name_of(*stored) != name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
+  Bytes plaintext = open_index(binding(domain.id), domain, *stored);
+  if (!cached.empty()) {
+    try {
+      make_directories(cache + "/index");
+      IndexSegment::write_file(cached, plaintext);
+      if (auto segment = IndexSegment::map_file(cached)) return segment;
+    } catch (const Error&) {
+      // Held in memory instead.
+    }
+  }
+  return IndexSegment::parse(std::move(plaintext));
+}
+
+void Repository::forget_cached_indexes(const DomainKeys& domain, const std::set<std::string>& but) const {
+  const std::string cache = repository_cache();
+  if (cache.empty()) return;
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator(cache + "/index", ignored)) {
+    const std::string name = file.path().filename().string();
+    if (name.starts_with(domain.id.hex()) && !but.contains(name)) std::filesystem::remove(file.path(), ignored);
+  }
+}
+
 std::unique_ptr<Index> Repository::load_index(const DomainKeys& domain, std::vector<Damage>* damage) const {
   auto index = std::make_unique<Index>();
   const Binding bound = binding(domain.id);
@@ -417,43 +482,19 @@ std::unique_ptr<Index> Repository::load_index(const DomainKeys& domain, std::vec
   for (const storage::ObjectInfo& pack : packs)
     if (const auto name = name_from_path(pack.name)) present.insert(*name);
 
-  const std::string cache = repository_cache();
-  const std::string index_cache = cache.empty() ? "" : cache + "/index";
-  if (!index_cache.empty()) {
-    try {
-      make_directories(index_cache);
-    } catch (const Error&) {
-    }
-  }
+  std::set<std::string> cached;
   for (const storage::ObjectInfo& object : storage_.list("indexes/")) {
     const auto name = name_from_path(object.name);
     if (!name) continue;
-    const std::string cached = index_cache.empty() ? "" : index_cache + "/" + domain.id.hex() + "-" + name->hex();
-    if (!cached.empty()) {
-      if (auto segment = IndexSegment::map_file(cached)) {
-        index->add_segment(std::move(*segment), present);
-        continue;
-      }
-    }
+    cached.insert(index_cache_name(domain, *name));
     try {
-      const auto stored = storage_.get(object.name, kIndexLimit);
-      if (!stored || index_domain(*stored) != domain.id) continue;
-      if (name_of(*stored) != *name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
-      Bytes plaintext = open_index(bound, domain, *stored);
-      IndexSegment segment = IndexSegment::parse(plaintext);
-      if (!cached.empty()) {
-        try {
-          IndexSegment::write_file(cached, plaintext);
-        } catch (const Error&) {
-          // Only slower without.
-        }
-      }
-      index->add_segment(std::move(segment), present);
+      if (auto segment = index_object(domain, *name)) index->add_segment(std::move(*segment), present);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::damaged) throw;
       report(object.name, error);
     }
   }
+  forget_cached_indexes(domain, cached);
   for (const storage::ObjectInfo& pack : packs) {
     const auto name = name_from_path(pack.name);
     if (!name || index->knows_pack(*name)) continue;

@@ -75,6 +75,9 @@ class Repository {
   // The next call of index() loads it anew. References given before stay good.
   void drop_index(const DomainKeys& domain) const;
 
+  // One index object, from the cache where it is there. Nothing: it is gone, or belongs to another domain. Error(damaged).
+  std::optional<IndexSegment> index_object(const DomainKeys& domain, const ObjectName& name) const;
+
   std::string repository_cache() const;  // the folder of this repository in the cache; empty: none
 
  private:
@@ -87,6 +90,7 @@ class Repository {
   void save_log_cache(const std::vector<Bytes>& fresh, bool anew) const;
   void check_seen(const LogHead& head);
   std::string log_cache_path() const;
+  void forget_cached_indexes(const DomainKeys& domain, const std::set<std::string>& but) const;
   std::unique_ptr<Index> load_index(const DomainKeys& domain, std::vector<Damage>* damage) const;
 
   const storage::ReadStorage& storage_;

@@ -11,8 +11,8 @@ namespace qcbak::repository {
 
 struct KeepRule {
   unsigned last = 0;
-  unsigned daily = 0;    // the newest of each of so many days that have one, in the local zone
-  unsigned weekly = 0;   // ISO weeks
+  unsigned daily = 0;   // the newest of each of so many days that have one, in the local zone
+  unsigned weekly = 0;  // ISO weeks
   unsigned monthly = 0;
   unsigned yearly = 0;
   std::optional<std::int64_t> within_ns;  // counted back from the newest snapshot of the group
@@ -33,6 +33,7 @@ struct RetentionDecision {
 };
 
 // In the order of the candidates. Each group by itself. An empty rule keeps everything.
-std::vector<RetentionDecision> decide_retention(const KeepRule& rule, const std::vector<RetentionCandidate>& candidates);
+std::vector<RetentionDecision> decide_retention(const KeepRule& rule,
+                                                const std::vector<RetentionCandidate>& candidates);
 
 }  // namespace qcbak::repository

@@ -29,7 +29,7 @@ void write_parts(cbor::Writer& writer, std::span<const Part> parts) {
 
 std::vector<Part> read_parts(cbor::Reader& reader, std::size_t limit) {
   const std::uint64_t count = reader.array();
-  if (count % 2 != 0 || count / 2 > limit) malformed("an impossible number of parts");
+  if (count == 0 || count % 2 != 0 || count / 2 > limit) malformed("an impossible number of parts");
   std::vector<Part> parts(count / 2);
   for (Part& part : parts) {
     if (reader.next() == cbor::Kind::null) reader.null();
@@ -114,6 +114,19 @@ void write_status_and_details(cbor::Writer& writer, const Metadata& metadata, By
   writer.raw(details);
 }
 
+std::vector<ExtendedAttribute> read_attributes(cbor::Reader& reader) {
+  std::vector<ExtendedAttribute> attributes;
+  const std::uint64_t count = reader.array();
+  if (count == 0) malformed("attributes that are none");
+  for (std::uint64_t i = 0; i < count; ++i) {
+    reader.array_of(2);
+    const ByteView name = reader.bytes();
+    if (i > 0 && as_text(name) <= as_text(attributes.back().name)) malformed("attributes out of order");
+    attributes.push_back({to_bytes(name), to_bytes(reader.bytes())});
+  }
+  return attributes;
+}
+
 Entry read_status_and_details(cbor::Reader& reader) {
   Entry entry;
   Metadata& metadata = entry.metadata;
@@ -136,24 +149,26 @@ Entry read_status_and_details(cbor::Reader& reader) {
     metadata.link_inode = reader.uint();
     if (metadata.link_count < 2 || metadata.type == EntryType::directory) malformed("a link that is none");
   }
+  const bool is_device = metadata.type == EntryType::char_device || metadata.type == EntryType::block_device;
   for (cbor::MapReader map(reader); map.next();) {
     switch (map.key()) {
       case 1: entry.parts = read_parts(reader, kInlineParts); break;
       case 2: entry.content_node = ChunkId(reader.bytes_of(ChunkId::kSize)); break;
       case 3: entry.sha256 = crypto::Sha256(reader.bytes_of(crypto::Sha256::kSize)); break;
       case 4: entry.directory = ChunkId(reader.bytes_of(ChunkId::kSize)); break;
-      case 5: metadata.link_target = to_bytes(reader.bytes()); break;
-      case 6: metadata.device = reader.uint(); break;
-      case 7: metadata.flags = static_cast<std::uint32_t>(reader.uint_at_most(UINT32_MAX)); break;
-      case 8: {
-        const std::uint64_t count = reader.array();
-        for (std::uint64_t i = 0; i < count; ++i) {
-          reader.array_of(2);
-          const ByteView name = reader.bytes();
-          metadata.attributes.push_back({to_bytes(name), to_bytes(reader.bytes())});
-        }
+      case 5:
+        metadata.link_target = to_bytes(reader.bytes());
+        if (metadata.link_target.empty()) malformed("a link to nothing");
         break;
-      }
+      case 6:
+        metadata.device = reader.uint();
+        if (metadata.device == 0 || !is_device) malformed("a device number that is none");
+        break;
+      case 7:
+        metadata.flags = static_cast<std::uint32_t>(reader.uint_at_most(UINT32_MAX));
+        if (metadata.flags == 0) malformed("flags that are none");
+        break;
+      case 8: metadata.attributes = read_attributes(reader); break;
       default: map.unknown();
     }
   }
@@ -215,6 +230,7 @@ Node parse_node(ByteView plaintext) {
     node.parts = read_parts(reader, kContentLeafParts);
   } else {
     const std::uint64_t count = reader.array();
+    if (count == 0 && node.kind != NodeKind::directory_leaf) malformed("a branch without children");
     for (std::uint64_t i = 0; i < count; ++i) {
       if (node.kind == NodeKind::directory_leaf) {
         node.entries.push_back(parse_entry(reader));
@@ -226,6 +242,9 @@ Node parse_node(ByteView plaintext) {
       if (node.kind == NodeKind::directory_branch) branch.first_name = to_bytes(reader.bytes());
       branch.child = ChunkId(reader.bytes_of(ChunkId::kSize));
       branch.weight = reader.uint();
+      if (branch.weight == 0) malformed("a branch with nothing below");
+      if (node.kind == NodeKind::directory_branch && i > 0 && branch.first_name <= node.branches.back().first_name)
+        malformed("names out of order");
       node.branches.push_back(std::move(branch));
     }
   }
@@ -338,35 +357,58 @@ NodeIds write_content(const StoreChunk& store, const std::vector<Part>& parts) {
 
 namespace {
 
-void walk_content(const LoadChunk& load, const ChunkId& id, int depth, std::vector<Part>& parts) {
+// Every node must hold as many bytes as what names it says. Else one small node, named over and over, would make parts
+// without end.
+void walk_content(const LoadChunk& load, const ChunkId& id, std::uint64_t bytes, int depth, std::vector<Part>& parts) {
   if (depth > kSplitDepthLimit) malformed("branches nested too deeply");
-  Node node = parse_node(load(ChunkType::tree, id));
-  if (node.kind == NodeKind::content_leaf) {
-    parts.insert(parts.end(), node.parts.begin(), node.parts.end());
-  } else if (node.kind == NodeKind::content_branch) {
-    for (const Branch& branch : node.branches) walk_content(load, branch.child, depth + 1, parts);
-  } else {
+  const Node node = parse_node(load(ChunkType::tree, id));
+  if (node.kind != NodeKind::content_leaf && node.kind != NodeKind::content_branch)
     malformed("a directory where content should be");
-  }
+  std::uint64_t left = bytes;
+  const auto take = [&left](std::uint64_t some) {
+    if (some > left) malformed("more content than there should be");
+    left -= some;
+  };
+  for (const Part& part : node.parts) take(part.length);
+  for (const Branch& branch : node.branches) take(branch.weight);
+  if (left != 0) malformed("less content than there should be");
+  if (parts.size() + node.parts.size() > kFilePartsLimit) malformed("a file of too many parts");
+  parts.insert(parts.end(), node.parts.begin(), node.parts.end());
+  for (const Branch& branch : node.branches) walk_content(load, branch.child, branch.weight, depth + 1, parts);
 }
 
 }  // namespace
 
-void DirectoryCursor::open(const ChunkId& id) {
+// `first_name`: of what lies below, as the branch says that names the node; nothing for a directory's own node.
+void DirectoryCursor::open(const ChunkId& id, const Bytes* first_name) {
   if (levels_.size() > kSplitDepthLimit) malformed("branches nested too deeply");
   Node node = parse_node((*load_)(ChunkType::tree, id));
   if (node.kind != NodeKind::directory_leaf && node.kind != NodeKind::directory_branch)
     malformed("content where a directory should be");
+  if (first_name != nullptr) {
+    const bool is_leaf = node.kind == NodeKind::directory_leaf;
+    if (is_leaf && node.entries.empty()) malformed("an empty leaf below a branch");
+    const std::string_view first = is_leaf ? node.entries[0].name : as_text(node.branches[0].first_name);
+    if (first != as_text(*first_name)) malformed("a branch that names something else than what is below it");
+  }
   levels_.push_back({std::move(node), 0});
 }
 
 std::optional<Entry> DirectoryCursor::next() {
   for (;;) {
-    if (unopened_) open(*std::exchange(unopened_, std::nullopt));
+    if (unopened_) open(*std::exchange(unopened_, std::nullopt), nullptr);
     if (levels_.empty()) return std::nullopt;
     auto& [node, at] = levels_.back();
     if (at < node.branches.size()) {
-      unopened_ = node.branches[at++].child;
+      const Branch branch = std::move(node.branches[at++]);
+      // Also when nothing below could be read: no name is gone to twice, so few nodes cannot make endless work. The first
+      // name of a branch below the first is the same once more.
+      const std::string_view first = as_text(branch.first_name);
+      if (at > 1) {
+        if (first <= std::max(previous_, reached_)) malformed("names out of order");
+        reached_ = first;
+      }
+      open(branch.child, &branch.first_name);
     } else if (at < node.entries.size()) {
       Entry entry = std::move(node.entries[at++]);
       if (!previous_.empty() && entry.name <= previous_) {
@@ -407,13 +449,13 @@ std::optional<Entry> find_entry(const LoadChunk& load, const ChunkId& directory,
 
 std::vector<Part> all_parts(const LoadChunk& load, const Entry& file) {
   std::vector<Part> parts = file.parts;
-  if (file.content_node) walk_content(load, *file.content_node, 0, parts);
-  std::uint64_t sum = 0;
+  if (file.content_node) walk_content(load, *file.content_node, file.metadata.size_bytes, 0, parts);
+  std::uint64_t left = file.metadata.size_bytes;
   for (const Part& part : parts) {
-    sum += part.length;
-    if (sum > file.metadata.size_bytes) break;
+    if (part.length > left) malformed("the parts of a file do not make up its size");
+    left -= part.length;
   }
-  if (sum != file.metadata.size_bytes) malformed("the parts of a file do not make up its size");
+  if (left != 0) malformed("the parts of a file do not make up its size");
   return parts;
 }
 

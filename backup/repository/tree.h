@@ -19,6 +19,7 @@ struct Part {
 };
 
 inline constexpr std::size_t kInlineParts = 32;
+inline constexpr std::size_t kFilePartsLimit = 1U << 26;
 inline constexpr std::size_t kContentLeafParts = 1024;
 inline constexpr std::size_t kBranchChildren = 1024;
 inline constexpr std::size_t kLeafLeast = 8U << 10;
@@ -106,12 +107,14 @@ using LoadChunk = std::function<Bytes(ChunkType, const ChunkId&)>;
 // the branches above it in memory.
 class DirectoryCursor {
  public:
+  // `load` outlives it.
   DirectoryCursor(const LoadChunk& load, const ChunkId& directory) : load_(&load), unopened_(directory) {}
+  DirectoryCursor(LoadChunk&& load, const ChunkId& directory) = delete;
   // Nothing at the end. Error(damaged): the node of some entries could not be read; the call after it goes on behind them.
   std::optional<Entry> next();
 
  private:
-  void open(const ChunkId& id);
+  void open(const ChunkId& id, const Bytes* first_name);
   struct Level {
     Node node;
     std::size_t at = 0;
@@ -119,7 +122,8 @@ class DirectoryCursor {
   const LoadChunk* load_;
   std::optional<ChunkId> unopened_;
   std::vector<Level> levels_;
-  std::string previous_;
+  std::string previous_;  // the last entry
+  std::string reached_;   // the first name of the last branch gone into
 };
 
 // Calls `visit` for each entry below a directory node, in order, descending through branches but not into directories.

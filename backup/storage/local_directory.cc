@@ -27,6 +27,22 @@ constexpr mode_t kFileMode = 0400;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr const char* kTemporaryFolder = "tmp";
 constexpr const char* kLockFile = "lock";
+constexpr std::size_t kDirectFrom = 1U << 20;
+constexpr std::size_t kDirectBlock = 4096;
+
+// How much of `bytes` was written: less than all where the file system refuses to go on without its cache.
+std::size_t write_direct(int fd, ByteView bytes, std::string_view object) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EINVAL) break;
+    if (n < 0) throw_errno("write", object);
+    done += static_cast<std::size_t>(n);
+    if (done % kDirectBlock != 0) break;
+  }
+  return done;
+}
 
 // "packs/ab/abcd" is "packs/ab" and "abcd"; the folder of a name without '/' is ".".
 struct Place {
@@ -380,6 +396,15 @@ NamedTemporary LocalDirectory::create_named_temporary(int folder) {
 }
 
 void LocalDirectory::write_durably(int fd, ByteView bytes, std::string_view name) {
+  // Packs go around the page cache where the file system lets them: nobody reads them soon, and the copy costs as much
+  // as compressing (docs/performance.md). What is left over after whole blocks takes the ordinary way.
+  if (bytes.size() >= kDirectFrom && reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectBlock == 0) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0 && ::fcntl(fd, F_SETFL, flags | O_DIRECT) == 0) {
+      bytes = bytes.subspan(write_direct(fd, bytes.first(bytes.size() / kDirectBlock * kDirectBlock), at(name)));
+      if (::fcntl(fd, F_SETFL, flags) != 0) throw_errno("write", at(name));
+    }
+  }
   write_full(fd, bytes, at(name));
   flush(::fdatasync(fd), at(name));
 }

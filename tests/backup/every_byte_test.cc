@@ -1,5 +1,6 @@
-// Whatever byte of whatever object changes: it is found, named, and repaired as far as can be. The build says which bytes:
-// every seventh in the quick set, every one in the full set, and in the long one every one at every level.
+// Whatever byte of whatever object changes: it is found, named, and repaired as far as can be. Every seventh byte, each at
+// one level, in the quick set; QCBAK_EVERY_BYTE: every byte found at all
+// levels, every 29th repaired, in the full set; QCBAK_EVERY_REPAIR: every byte repaired too, in the long one.
 #include <gtest/gtest.h>
 
 #include "tests/backup/damage_checks.h"
@@ -7,9 +8,14 @@
 namespace qcbak::tests {
 namespace {
 
-constexpr std::size_t kVerifyStep = QCBAK_VERIFY_STEP, kRepairStep = QCBAK_REPAIR_STEP;
-constexpr bool kAllLevels = QCBAK_ALL_LEVELS;
-constexpr std::size_t kShards = 8;  // each within a test's time limit on a busy machine
+#if defined QCBAK_EVERY_REPAIR
+constexpr std::size_t kVerifyStep = 1, kRepairStep = 1;
+#elif defined QCBAK_EVERY_BYTE
+constexpr std::size_t kVerifyStep = 1, kRepairStep = 29;
+#else
+constexpr std::size_t kVerifyStep = 7, kRepairStep = 211;
+#endif
+constexpr std::size_t kShards = 4;
 
 // visit(medium, object, count) for every byte of the shard's turn, flipped in one bit.
 template <class Visit>
@@ -37,7 +43,7 @@ TEST_P(EveryByte, IsFound) {
   flip_bytes(small_, kVerifyStep, GetParam(), [&](simulated::Medium& medium, const std::string& object, std::size_t count) {
     const simulated::SimulatedStorage storage(medium);
     for (std::size_t i = 0; i < std::size(kLevels); ++i)
-      if (kAllLevels || i == count % std::size(kLevels))
+      if (kVerifyStep == 1 || i == count % std::size(kLevels))
         expect_damage_is_found(small_, storage, kLevels[i], object);
   });
 }

@@ -18,7 +18,7 @@ import struct
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 import cbor2
 import nacl.bindings as sodium
@@ -29,9 +29,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KIB, MIB = 1 << 10, 1 << 20
-MOST = {"keys": 64 * KIB, "packs": 64 * MIB, "indexes": 1024 * MIB, "snapshots": 256 * MIB, "log": 4 * MIB}
+MOST = {"keys": 64 * KIB, "packs": 64 * MIB, "indexes": 1024 * MIB, "snapshots": 256 * MIB, "log": 4 * MIB,
+        "config": 64 * KIB}
 CHUNK_MOST, PAYLOAD_MOST, RECORDS_MOST, DEPTH_MOST, SPLIT_MOST = 8 * MIB, 8 * MIB + 64 * KIB, 1 << 20, 4096, 16
-ARGON2_PASSES_MOST, ARGON2_MEMORY_MOST = 1024, 4 * MIB  # memory in KiB: 4 GiB
+ARGON2_PASSES, ARGON2_MEMORY_KIB = range(1, 65), range(8 * KIB, MIB + 1)
+RECIPIENTS_MOST, LEAF_PARTS_MOST, FLAGS_MOST, NAME_MOST = 64, 1024, 64, 256
 MANDATORY_KNOWN = {"collect-1"}
 DATA, TREE, REFERENCE, BODY = 1, 2, 3, 5
 ZEROS = bytes(MIB)
@@ -168,7 +170,7 @@ CONFIG = {1: "t", 2: "u", 3: 16, 4: {1, 2}, 5: TIME, 6: ["t"], 7: ["t"]}
 DOMAIN, SLOT, EPOCH, GRANT, WRITER, DRILL = range(1, 7)
 PROTECTION = {1: (16, "u", "u", "b"), 2: ("u", "u", 16), 3: ("t",)}
 KEY_OBJECT = Or({1: {DOMAIN}, 2: 16, 3: "t", 4: TIME, 5: 32, 6: ("u", "u", "u", "u")},
-                *({1: {SLOT}, 2: 16, 3: 16, 4: "t", 5: TIME, 6: 32, 7: 32, 8: {kind}, 9: pattern}
+                *({1: {SLOT}, 2: 16, 3: 16, 4: "t", 5: TIME, 6: 32, 7: 32, 8: {kind}, 9: pattern, 10: 32}
                   for kind, pattern in PROTECTION.items()),
                 {1: {EPOCH}, 2: 16, 3: "u", 4: TIME, 5: 32, 6: 32},
                 {1: {GRANT}, 2: 16, 3: "u", 4: 16, 5: "b"},
@@ -176,24 +178,25 @@ KEY_OBJECT = Or({1: {DOMAIN}, 2: 16, 3: "t", 4: TIME, 5: 32, 6: ("u", "u", "u", 
                 {1: {DRILL}, 2: 16, 3: 32, 4: "t", 5: TIME})
 SECRETS = {1: 32, 2: 32, 3: 32, 4: 32}
 CREDENTIAL = {1: {1, 2}, 2: 32, 4: ("u", 32),
-              3: [{1: 16, 2: "t", 3: 32, 4: 32, 5: 32, 6: [("u", 32, 32, Or(None, 32))]}]}
+              3: [{1: 16, 2: "t", 3: 32, 4: 32, 5: [("u", 32, 32, 32, Or(None, 32))]}]}
 KEY_EVENT, COMMIT, TOMBSTONE, LABEL, HOLD, RELEASE, LOCK, CONDEMNATION, COLLECTION, CHECKPOINT, AUDIT = range(1, 12)
-OPEN_DETAILS = {KEY_EVENT: {-1: "ids", -2: "ids"}, COMMIT: {1: 32, 2: 32, 3: "u"}, TOMBSTONE: {1: "ids"},
+OPEN_DETAILS = {KEY_EVENT: {1: "ids", 2: "ids"}, COMMIT: {1: 32, 2: 32, 3: "u"}, TOMBSTONE: {1: "ids"},
                 LABEL: {1: 32}, HOLD: {1: 32}, RELEASE: {1: 32}, LOCK: {1: 32, 2: TIME}, CONDEMNATION: {1: "ids"},
                 COLLECTION: {1: "ids"}, CHECKPOINT: {1: "u", 2: 32}, AUDIT: {}}
-SEALED_DETAILS = {KEY_EVENT: {-1: "t"}, TOMBSTONE: {-1: "t"}, LABEL: {1: LABELS}, HOLD: {-1: "t"}, RELEASE: {-1: "t"},
+SEALED_DETAILS = {KEY_EVENT: {1: "t"}, TOMBSTONE: {1: "t"}, LABEL: {1: LABELS}, HOLD: {1: "t"}, RELEASE: {1: "t"},
                   AUDIT: {1: "t"}}
 LOG_PAYLOAD = Or(*({1: "u", 2: 32, 3: TIME, 4: {kind}, 5: 32, 6: 16, 7: pattern, -8: MAP}
                    for kind, pattern in OPEN_DETAILS.items()))
 PARTS = [Or(None, 32, "u")]
 STATUS = ({1, 2, 3, 4, 5, 6, 7}, "u", "u", "u", "i", "u", "u", Or(None, ("u", "u", "u")))
-ENTRY = ("b", STATUS, {-1: PARTS, -2: 32, -3: 32, -4: 32, -5: "b", -6: "u", -7: "u", -8: [("b", "b")]})
+DETAILS = {-1: PARTS, -2: 32, -3: 32, -4: 32, -5: "b", -6: "u", -7: "u", -8: [("b", "b")]}
+ENTRY = ("b", STATUS, DETAILS)
 TREE_NODE = Or(({0}, [ENTRY]), ({1}, [("b", 32, "u")]), ({2}, PARTS), ({3}, [(32, "u")]))
 REFERENCE_NODE = {1: 32, 2: "ids", 3: "ids"}
 SNAPSHOT = ("t", 16, "ids", MAP, SEGMENT, "b")
 HEADER = {1: 32, 2: 32, 3: TIME, 4: "t", 5: "t", 6: ["b"], 7: LABELS, 8: ("u",) * 6, 9: 32, 10: "t", 11: "u", 12: TIME}
 NAMES = [("u", "b")]
-SNAPSHOT_BODY = {1: 32, 2: 32, 3: NAMES, 4: NAMES, 5: [("b", "t")]}
+SNAPSHOT_BODY = {1: 32, 2: (STATUS, DETAILS), 3: NAMES, 4: NAMES, 5: [("b", "t")]}
 
 
 # ---- Sealing with the map key, Segments, Records
@@ -241,10 +244,12 @@ class Domain:
         segment_id, kind, number, salt, commitment, keys = segment
         epoch, info = self.epoch(number), b"qcbak1 segment" if kind == 1 else b"qcbak1 map segment"
         if kind == 1:
-            require(bool(keys) and keys[0][0] == epoch.public, "a segment not sealed for its epoch")
+            require(len(keys) <= RECIPIENTS_MOST, "a segment of too many recipients")
+            boxes = [box for recipient, box in keys if recipient == epoch.public]
+            require(bool(boxes), "a segment not sealed for its epoch")
             if epoch.secret is None:
                 raise NoSecret("this credential opens no contents")
-            data_key = box_open(epoch.public, epoch.secret, keys[0][1])
+            data_key = box_open(epoch.public, epoch.secret, boxes[0])
             require(len(data_key) == 32, "a data key of another length")
         else:
             require(not keys, "a map segment with keys")
@@ -294,6 +299,9 @@ def read_key_object(config: bytes, data: bytes) -> KeyObject:
     payload, issuer, signature = uncbor(data, ("b", 32, 64), "key object")
     require(signature_holds(issuer, signature, b"qcbak1 key object\0" + config + payload), "key object: signature")
     fields = uncbor(payload, KEY_OBJECT, "key object")
+    name = fields.get({DOMAIN: 3, SLOT: 4, WRITER: 4, DRILL: 4}.get(fields[1], 0), "-")
+    require(0 < len(name.encode()) <= NAME_MOST, "key object: name")
+    require(fields[1] != EPOCH or fields[3] >= 1, "key object: number of an epoch")
     return KeyObject(sha256(data), fields[1], fields[2], issuer, fields)
 
 
@@ -303,33 +311,32 @@ def custodian_secrets(seed: bytes) -> tuple[bytes, bytes]:
 
 
 def open_password_slot(config: bytes, suite: int, slot: KeyObject, password: bytes) -> Optional[bytes]:
-    """The custodian's X25519 secret, or None when the password is another."""
+    """The custodian's seed, or None when the password is another."""
     custodian, x_public, ed_public = (slot.fields[key] for key in (3, 6, 7))
     salt, passes, memory, sealed = slot.fields[9]
-    require(1 <= passes <= ARGON2_PASSES_MOST and 8 <= memory <= ARGON2_MEMORY_MOST, "slot: cost of the password")
+    require(passes in ARGON2_PASSES and memory in ARGON2_MEMORY_KIB, "slot: cost of the password")
     key = nacl.pwhash.argon2id.kdf(32, password, salt, opslimit=passes, memlimit=memory * KIB)
     associated = b"qcbak1 slot" + config + slot.domain + custodian + x_public + ed_public
     try:
-        seed = aead_open(suite, key, 0, associated, sealed)
+        return aead_open(suite, key, 0, associated, sealed)
     except Refused:
         return None
-    x_secret, ed_seed = custodian_secrets(seed)
-    require(sodium.crypto_scalarmult_base(x_secret) == x_public and ed25519_public(ed_seed) == ed_public,
-            "slot: the seed is not that of its public keys")
-    return x_secret
+
+
+def root_check(config: bytes, domain: bytes, seed: bytes, root: bytes) -> bytes:
+    return hmac256(hkdf(seed, b"", b"qcbak1 custodian root", 32), b"qcbak1 root\0" + config + domain + root)
 
 
 def read_credential(file: Path, config: bytes) -> dict[int, Any]:
-    first, *rest = file.read_text("ascii").splitlines()
-    match = re.fullmatch("qcbak (write|read) credential 1", first)
-    require(match is not None, "credential: first line")
-    try:
-        data = bytes.fromhex("".join(rest))
-    except ValueError as error:
-        raise Refused("credential: hexadecimal") from error
-    require(sha256(data[:-32]) == data[-32:], "credential: hash")
-    credential = uncbor(data[:-32], CREDENTIAL, "credential")
-    require(credential[1] == {"write": 1, "read": 2}[match[1]], "credential: kind")  # type: ignore[index]
+    form = "qcbak (write|read) credential 1\n((?:[0-9a-f]{64}\n)*[0-9a-f]{2,64}\n)([0-9a-f]{64})\n"
+    match = re.fullmatch(form, file.read_bytes().decode("latin-1"))
+    require(match is not None, "credential: form of the file")
+    kind, lines, digest = match.groups()  # type: ignore[union-attr]
+    digits = lines.replace("\n", "")
+    require(len(digits) % 2 == 0 and sha256(bytes.fromhex(digits)).hex() == digest, "credential: hash")
+    credential = uncbor(bytes.fromhex(digits), CREDENTIAL, "credential")
+    require(credential[1] == {"write": 1, "read": 2}[kind], "credential: kind")
+    require(all(domain[5] for domain in credential[3]), "credential: a domain without epochs")
     require(credential[2] == config, "credential: of another repository")
     return credential
 
@@ -358,55 +365,59 @@ class Committed:
 
 @dataclass
 class DomainLog:
-    """What the log says about one domain, from its root on."""
-    root: bytes
+    """What the log says about one domain. Whether its root is the right one, only a key can tell."""
     counting: dict[bytes, KeyObject] = field(default_factory=dict)
-    removed: set[bytes] = field(default_factory=set)
     absent: set[bytes] = field(default_factory=set)
     snapshots: dict[bytes, Committed] = field(default_factory=dict)
     gone: set[bytes] = field(default_factory=set)
-    collected: set[bytes] = field(default_factory=set)
+    packs_gone: set[bytes] = field(default_factory=set)  # condemned, and perhaps removed
+
+    def objects(self, kind: int) -> list[KeyObject]:
+        return [key for key in self.counting.values() if key.kind == kind]
+
+    @property
+    def root(self) -> Optional[bytes]:
+        return next((key.fields[5] for key in self.objects(DOMAIN)), None)
 
     def public_keys(self, kind: int, place: int) -> set[bytes]:
-        return {key.fields[place] for key in self.counting.values() if key.kind == kind}
+        return {key.fields[place] for key in self.objects(kind)}
 
     def may_sign(self, signer: bytes) -> bool:
-        return signer == self.root or signer in self.public_keys(SLOT, 7) | self.public_keys(WRITER, 3)
+        return self.root is not None and (signer == self.root or
+                                          signer in self.public_keys(SLOT, 7) | self.public_keys(WRITER, 3))
 
-    def may_count(self, key: KeyObject, domain: bytes) -> bool:
-        """Judged when a key event adds the object: who loses his office later leaves valid what he issued before."""
-        issued = (key.issuer == self.root or key.issuer in self.public_keys(SLOT, 7) or
-                  (key.kind in (EPOCH, GRANT) and key.issuer in self.public_keys(WRITER, 3)))
+    def may_issue(self, key: KeyObject) -> bool:
         if key.kind == DOMAIN:
-            issued = issued and key.fields[5] == self.root
-        if key.kind == EPOCH:
-            issued = issued and key.fields[3] >= 1 and key.fields[3] not in self.public_keys(EPOCH, 3)
-        return issued and key.domain == domain and key.name not in self.removed
+            return self.root is None and key.issuer == key.fields[5]
+        return self.root is not None and (key.issuer == self.root or key.issuer in self.public_keys(SLOT, 7) or
+                                          (key.kind in (EPOCH, GRANT) and key.issuer in self.public_keys(WRITER, 3)))
 
-    def key_event(self, entry: LogEntry, objects: dict[bytes, KeyObject]) -> None:
-        waiting = split_ids(entry.open.get(1, b""))
-        self.absent |= set(waiting) - set(objects)
-        while True:  # the issuer of one may be added by the same event
-            added = [name for name in waiting if name in objects and self.may_count(objects[name], entry.domain)]
-            self.counting.update((name, objects[name]) for name in added)
-            waiting = [name for name in waiting if name not in added]
-            if not added:
-                break
-        for name in split_ids(entry.open.get(2, b"")):
-            self.removed.add(name)
-            self.counting.pop(name, None)
+    def add_keys(self, entry: LogEntry, load: Callable[[bytes], Optional[KeyObject]]) -> None:
+        found = []
+        for name in split_ids(entry.open[1]):
+            key = load(name)
+            if key is None:
+                self.absent.add(name)
+            else:
+                require(key.domain == entry.domain, f"log entry {entry.number}: adds a key object of another domain")
+                found.append(key)
+        for key in sorted(found, key=lambda key: key.kind):  # stable: as given within a kind
+            require(self.may_issue(key), f"log entry {entry.number}: adds a key object that its issuer may not issue")
+            self.counting[key.name] = key
 
     def tombstone(self, entry: LogEntry, snapshot: bytes) -> None:
         known = self.snapshots.get(snapshot)
-        if known and (known.held or (known.locked_until is not None and entry.time < known.locked_until)):
-            return
-        self.gone.add(snapshot)
+        if known and not known.held and (known.locked_until is None or known.locked_until <= entry.time):
+            self.gone.add(snapshot)
 
-    def apply(self, entry: LogEntry, entries: list[LogEntry], objects: dict[bytes, KeyObject]) -> None:
+    def apply(self, entry: LogEntry, load: Callable[[bytes], Optional[KeyObject]]) -> None:
+        if entry.kind == KEY_EVENT:
+            self.add_keys(entry, load)
         require(self.may_sign(entry.signer), f"log entry {entry.number}: its signer may not sign")
         known = self.snapshots.get(entry.open.get(1, b""))
         if entry.kind == KEY_EVENT:
-            self.key_event(entry, objects)
+            for name in split_ids(entry.open[2]):
+                self.counting.pop(name, None)
         elif entry.kind == COMMIT:
             require(entry.open[3] < entry.number, f"log entry {entry.number}: took into account what is not before it")
             again = self.snapshots.setdefault(entry.open[2], Committed(entry.open[2], entry.open[1]))
@@ -420,12 +431,8 @@ class DomainLog:
             known.held = entry.kind == HOLD
         elif entry.kind == LOCK and known:
             known.locked_until = max(entry.open[2], known.locked_until or entry.open[2])
-        elif entry.kind == COLLECTION:
-            self.collected |= set(split_ids(entry.open[1]))
-        elif entry.kind == CHECKPOINT:
-            number = entry.open[1]
-            require(1 <= number < entry.number and entries[number - 1].hash == entry.open[2],
-                    f"log entry {entry.number}: checkpoint differs")
+        elif entry.kind in (CONDEMNATION, COLLECTION):
+            self.packs_gone |= set(split_ids(entry.open[1]))
 
     def live(self) -> list[Committed]:
         return [snapshot for snapshot in self.snapshots.values() if snapshot.id not in self.gone]
@@ -456,11 +463,9 @@ def read_table(domain: Domain, header: PackHeader, table: bytes) -> tuple[list[A
     segments, sealed = uncbor(table, ([SEGMENT], MAP), "table of a pack")
     require(sealed[0] == header.epoch, "table of another epoch than the header says")
     records = read_directory(domain.map_open(b"directory", sha256(cbor(segments)), sealed))
-    at = 64
-    for record in sorted(records, key=lambda record: record.offset):
-        require(record.place < len(segments) and record.offset == at, "directory: place of a record")
-        at += record.stored
-    require(at == header.table_a, "directory: the records do not fill their part of the pack")
+    for record in records:
+        require(record.place < len(segments) and 64 <= record.offset and
+                record.offset + record.stored <= header.table_a, "directory: place of a record")
     return segments, records
 
 
@@ -501,11 +506,14 @@ class Repository:
         data = (path / "config").read_bytes()
         config = uncbor(data, CONFIG, "config")
         require(config[1] == "qcbak" and config[2] == 1, "config: not a repository of version 1")
+        require(len(data) <= MOST["config"] and max(len(config[6]), len(config[7])) <= FLAGS_MOST, "config: too large")
         require(ascending(config[6]) and ascending(config[7]), "config: flags not sorted")
         require(set(config[6]) <= MANDATORY_KNOWN, f"config: mandatory flags {config[6]}")
         self.config, self.id, self.suite = sha256(data), config[3], config[4]
-        self.key_objects = self.read_keys()
         self.entries = self.read_log()
+        self.logs: dict[bytes, DomainLog] = {}
+        for entry in self.entries:
+            self.logs.setdefault(entry.domain, DomainLog()).apply(entry, self.read_key)
         self.domains: dict[bytes, Domain] = {}
         self.places: dict[bytes, list[tuple[bytes, int]]] = {}  # chunk id -> (pack, place of the record)
         self.packs: dict[bytes, tuple[Domain, list[Any], list[Record]]] = {}
@@ -528,53 +536,49 @@ class Repository:
         return sorted(bytes.fromhex(path.name) for path in found if re.fullmatch("[0-9a-f]{64}", path.name)
                       and path == self.object_path(kind, bytes.fromhex(path.name)))
 
-    def read_keys(self) -> dict[bytes, KeyObject]:
-        found = {}
-        folders = [self.path / "keys"] + ([self.keys_apart] if self.keys_apart else [])
-        for path in (path for folder in folders for path in sorted(folder.glob("*"))):
-            try:
-                require(path.stat().st_size <= MOST["keys"], "too large")
+    def read_key(self, name: bytes) -> Optional[KeyObject]:
+        """None when it is not there; what is there but damaged makes the log invalid that adds it."""
+        for folder in [self.path / "keys"] + ([self.keys_apart] if self.keys_apart else []):
+            path = folder / name.hex()
+            if path.is_file():
+                require(path.stat().st_size <= MOST["keys"], f"keys/{path.name}: too large")
                 key = read_key_object(self.config, path.read_bytes())
-                require(key.name.hex() == path.name, "not what its name says")
-                found[key.name] = key
-            except (Refused, OSError) as error:
-                self.problem(f"keys/{path.name}", error)
-        return found
+                require(key.name == name, f"keys/{path.name}: not what its name says")
+                return key
+        return None
 
     def read_log(self) -> list[LogEntry]:
         """The chain and every signature; whether the signer had the right is for `DomainLog`."""
         entries: list[LogEntry] = []
-        before = self.config
-        for number, path in enumerate(sorted((self.path / "log").iterdir()), 1):
-            require(path.name == f"{number:012}", f"log entry {number} is missing: there is {path.name}")
-            data = path.read_bytes()
+        before, time = self.config, None
+        numbers = {int(path.name) for path in (self.path / "log").iterdir() if re.fullmatch("[0-9]{12}", path.name)}
+        require(1 in numbers, "log entry 1 is missing")
+        end = next(number for number in range(1, len(numbers) + 2) if number not in numbers)
+        if max(numbers) > end:
+            self.problem(f"log/{end:012}", f"missing, though there is entry {max(numbers)}")
+        for number in range(1, end):
+            data = (self.path / f"log/{number:012}").read_bytes()
             require(len(data) <= MOST["log"], f"log entry {number}: too large")
             payload, signature = uncbor(data, ("b", 64), f"log entry {number}")
             value = uncbor(payload, LOG_PAYLOAD, f"log entry {number}")
             require(value[1] == number and value[2] == before, f"log entry {number}: the chain is broken")
             require(signature_holds(value[5], signature, b"qcbak1 log\0" + self.config + payload),
                     f"log entry {number}: signature")
-            before = sha256(data)
+            require(time is None or value[3] >= time, f"log entry {number}: older than the one before")
+            before, time = sha256(data), value[3]
             entries.append(LogEntry(number, before, *(value[key] for key in range(3, 8)), value.get(8)))
         return entries
 
     # Keys: trust
-    def domain_log(self, domain: bytes, root: bytes) -> DomainLog:
-        log = DomainLog(root)
-        for entry in self.entries:
-            if entry.domain == domain:
-                log.apply(entry, self.entries, self.key_objects)
-        require(any(key.kind == DOMAIN for key in log.counting.values()), "the log does not add the domain")
-        return log
-
-    def add_domain(self, domain: bytes, root: bytes, log: DomainLog, epochs: dict[int, Epoch]) -> None:
-        objects = {key.fields[3]: key.fields for key in log.counting.values() if key.kind == EPOCH}
-        for number, epoch in epochs.items():
-            require(number in objects, f"epoch {number}: no object of it counts")
-            check = hkdf(epoch.map_key, b"", b"qcbak1 map check", 32)
-            require((objects[number][5], objects[number][6]) == (epoch.public, check) and
-                    (epoch.secret is None or sodium.crypto_scalarmult_base(epoch.secret) == epoch.public),
-                    f"epoch {number}: its keys are not those of its object")
+    def add_domain(self, domain: bytes, root: bytes, epochs: dict[int, Epoch]) -> None:
+        log = self.logs[domain]
+        for fields in (key.fields for key in log.objects(EPOCH)):
+            epoch = epochs.get(fields[3])
+            if epoch:
+                check = hkdf(epoch.map_key, b"", b"qcbak1 map check", 32)
+                require((fields[5], fields[6]) == (epoch.public, check) and
+                        (epoch.secret is None or sodium.crypto_scalarmult_base(epoch.secret) == epoch.public),
+                        f"epoch {fields[3]}: its keys are not those of its object")
         self.domains[domain] = Domain(self.config, self.suite, domain, root, epochs, log)
 
     def open_credential(self, file: Path) -> None:
@@ -583,38 +587,37 @@ class Repository:
         require(number == 0 or (number <= len(self.entries) and self.entries[number - 1].hash == head),
                 "the log is not the one that the credential knew")
         for domain in credential[3]:
-            epochs = {epoch: Epoch(map_key, domain[4], public, secret) for epoch, map_key, public, secret in domain[6]}
-            self.add_domain(domain[1], domain[3], self.domain_log(domain[1], domain[3]), epochs)
+            log = self.logs.get(domain[1], DomainLog())
+            require(log.root == domain[3], "the root in the log is not the one of the credential")
+            require(log.may_sign(ed25519_public(domain[4])), "the credential's writer does not count any more")
+            epochs = {epoch: Epoch(map_key, id_key, public, secret)
+                      for epoch, map_key, id_key, public, secret in domain[5]}
+            self.add_domain(domain[1], domain[3], epochs)
 
     def open_password(self, password: bytes) -> None:
-        opened = []
-        for slot in [key for key in self.key_objects.values() if key.kind == SLOT and key.fields[8] == 1]:
-            secret = open_password_slot(self.config, self.suite, slot, password)
-            if secret is not None:
-                opened.append(slot)
-                self.open_custodian(slot, secret)
-        require(bool(opened), "the password opens no slot")
+        for domain, log in self.logs.items():
+            for slot in [key for key in log.objects(SLOT) if key.fields[8] == 1]:
+                seed = open_password_slot(self.config, self.suite, slot, password)
+                if seed is not None and domain not in self.domains:
+                    self.open_custodian(domain, slot, seed)
+        require(bool(self.domains), "the password opens no slot")
 
-    def open_custodian(self, slot: KeyObject, x_secret: bytes) -> None:
-        """The root is what a grant says: each that a grant names is tried, and one alone may fit log and objects."""
-        by_root: dict[bytes, dict[bytes, tuple[int, Epoch]]] = {}
-        for key in self.key_objects.values():
-            if (key.kind, key.domain) == (GRANT, slot.domain) and key.fields[4] == slot.fields[3]:
-                secrets = uncbor(box_open(slot.fields[6], x_secret, key.fields[5]), SECRETS, "grant")
-                epoch = Epoch(secrets[3], secrets[2], sodium.crypto_scalarmult_base(secrets[4]), secrets[4])
-                by_root.setdefault(secrets[1], {})[key.name] = (key.fields[3], epoch)
-        reasons, fitting = [], 0
-        for root, grants in by_root.items():
-            try:
-                log = self.domain_log(slot.domain, root)
-                require(slot.name in log.counting, "the custodian's slot does not count")
-                epochs = dict(grant for name, grant in grants.items() if name in log.counting)
-                require(bool(epochs), "no grant counts")
-                self.add_domain(slot.domain, root, log, epochs)
-                fitting += 1
-            except Refused as error:
-                reasons.append(str(error))
-        require(fitting == 1, "; ".join(reasons) or "no grant, or grants of several roots")
+    def open_custodian(self, domain: bytes, slot: KeyObject, seed: bytes) -> None:
+        log, (x_secret, ed_seed) = self.logs[domain], custodian_secrets(seed)
+        require(sodium.crypto_scalarmult_base(x_secret) == slot.fields[6] and ed25519_public(ed_seed) == slot.fields[7],
+                "slot: the seed is not that of its public keys")
+        root = log.root or b""
+        require(hmac.compare_digest(root_check(self.config, domain, seed, root), slot.fields[10]),
+                "slot: it does not vouch for the root in the log")
+        epochs = {}
+        for grant in log.objects(GRANT):
+            if grant.fields[4] == slot.fields[3]:
+                secrets = uncbor(box_open(slot.fields[6], x_secret, grant.fields[5]), SECRETS, "grant")
+                require(secrets[1] == root, "grant: of another root")
+                epochs[grant.fields[3]] = Epoch(secrets[3], secrets[2], sodium.crypto_scalarmult_base(secrets[4]),
+                                                secrets[4])
+        require(bool(epochs), "no grant for the custodian counts")
+        self.add_domain(domain, root, epochs)
 
     # Packs and chunks
     def read_packs(self) -> None:
@@ -714,16 +717,23 @@ def pairs(parts: list[Any]) -> list[tuple[Optional[bytes], int]]:
 
 
 def check_entry(entry: TreeEntry) -> TreeEntry:
-    name, status, details = entry
+    name = entry.name
     require(name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name, f"a name {name!r}")
+    return check_details(entry)
+
+
+def check_details(entry: TreeEntry) -> TreeEntry:
+    name, status, details = entry
     allowed = {1: {1, 2, 3}, 2: {4}, 3: {5}, 6: {6}, 7: {6}}.get(entry.type, set()) | {7, 8}
-    needed = {1: {3} if entry.size == 0 else {1, 2, 3}, 2: {4}, 3: {5}, 6: {6}, 7: {6}}.get(entry.type, set())
+    needed = {1: {3}, 2: {4}, 3: {5}}.get(entry.type, set())
     have = set(details)
     if entry.type == 1 and entry.size:  # one of 1 and 2, not both
         require(len(have & {1, 2}) == 1, f"{name!r}: contents")
-        needed = needed - {1, 2}
     require(needed <= have <= allowed and (entry.size > 0 or not have & {1, 2}), f"{name!r}: details of another type")
-    require(status[1] < 4096 and max(status[2:4]) < 1 << 32 and status[5] < 10 ** 9, f"{name!r}: status")
+    require(status[1] < 4096 and max(status[2:4]) < 1 << 32 and -(1 << 63) <= status[4] < 1 << 63 and
+            status[5] < 10 ** 9 and status[6] < 1 << 63, f"{name!r}: status")
+    require(status[7] is None or status[7][0] >= 2, f"{name!r}: count of links")
+    require(details.get(5) != b"" and details.get(6) != 0, f"{name!r}: target or device")
     require((entry.type == 1 or entry.size == 0) and (entry.type != 2 or status[7] is None), f"{name!r}: size or link")
     require(len(details.get(1, [])) <= 64 and details.get(7) != 0, f"{name!r}: parts or flags")
     require(8 not in have or details[8] != [] and ascending([name for name, _ in details[8]]), f"{name!r}: attributes")
@@ -753,6 +763,11 @@ class Snapshot:
         body = uncbor(self.domain.record_open(self.segment, record, self.sealed), SNAPSHOT_BODY, "snapshot body")
         require(body[1] == self.header[1], "snapshot body: of another snapshot")
         return body
+
+    def root(self) -> TreeEntry:
+        root = check_details(TreeEntry(b"/", *self.body()[2]))
+        require(root.type == 2, "snapshot body: the root is no directory")
+        return root
 
     def reference(self, chunk: bytes) -> dict[int, bytes]:
         return uncbor(self.repository.chunk(self.domain, REFERENCE, chunk), REFERENCE_NODE, "reference node")
@@ -803,6 +818,7 @@ class Snapshot:
         kind, items = self.node(node, (2, 3), depth)
         if kind == 2:
             parts = pairs(items)
+            require(len(parts) <= LEAF_PARTS_MOST, "tree: too many parts in a leaf")
             self.mirror(reference, node, [chunk for chunk, _ in parts if chunk], 0)
             yield from parts
             return
@@ -832,7 +848,7 @@ class Snapshot:
 
     def walk(self) -> Iterator[tuple[bytes, TreeEntry]]:
         """All entries, a directory before what it holds."""
-        stack = [(b"", self.directory(self.body()[2], None))]
+        stack = [(b"", self.directory(self.root().details[4], None))]
         while stack:
             path, entries = stack[-1]
             entry, _ = next(entries, (None, None))
@@ -960,15 +976,11 @@ def command_extract(repository: Repository, prefix: str, destination: Path) -> N
 # ---- check
 
 def check_objects(repository: Repository) -> None:
+    """Paths that no object can have are ignored."""
     for kind in ("packs", "indexes", "snapshots"):
-        named = {str(repository.object_path(kind, name)): name for name in repository.names(kind)}
-        for path in sorted(p for p in (repository.path / kind).rglob("*") if p.is_file()):
-            where = str(path.relative_to(repository.path))
-            try:
-                require(str(path) in named, "no object can have this path")
-                repository.read_object(kind, named[str(path)])
-            except (Refused, OSError) as error:
-                repository.problem(where, error)
+        for name in repository.names(kind):
+            guarded(repository, str(repository.object_path(kind, name).relative_to(repository.path)),
+                    repository.read_object, kind, name)
 
 
 def check_pack(repository: Repository, name: bytes) -> int:
@@ -1020,10 +1032,10 @@ def check_index(repository: Repository, name: bytes) -> None:
     for (pack, length), indexed in zip(packs, by_pack.values()):
         if pack in repository.packs:
             records = repository.packs[pack][2]
-            there = {(chunk, r.offset, r.stored, size) for r in records for chunk, size in r.chunks}
+            there = sorted((chunk, r.offset, r.stored, size) for r in records for chunk, size in r.chunks)
+            first = {chunk: (chunk, *rest) for chunk, *rest in reversed(there)}  # of a chunk held twice
             require(repository.object_path("packs", pack).stat().st_size == length, "index: length of a pack")
-            require(indexed <= there and {e[0] for e in indexed} == {e[0] for e in there},
-                    "index: not what its pack holds")
+            require(indexed == set(first.values()), "index: not what its pack holds")
 
 
 def check_references(snapshot: Snapshot) -> None:
@@ -1042,7 +1054,7 @@ def check_references(snapshot: Snapshot) -> None:
 def check_trees(snapshot: Snapshot, seen: set[tuple[bytes, bytes]]) -> None:
     """Tree and reference tree side by side, and every file's contents. `seen`: what other snapshots had already."""
     problem = snapshot.repository.problem
-    waiting = [(b"", snapshot.body()[2], snapshot.header[9], 0)]
+    waiting = [(b"", snapshot.root().details[4], snapshot.header[9], 0)]
     while waiting:
         path, node, reference, depth = waiting.pop()
         if (node, reference) in seen:
@@ -1071,7 +1083,7 @@ def check_file(snapshot: Snapshot, entry: TreeEntry, reference: Optional[bytes],
 def check_snapshot(snapshot: Snapshot, seen: set[tuple[bytes, bytes]]) -> bool:
     """False when only the references could be checked."""
     repository, where = snapshot.repository, f"snapshot {snapshot.header[1].hex()}"
-    for name in set(split_ids(snapshot.packs)) - set(repository.packs) - snapshot.domain.log.collected:
+    for name in set(split_ids(snapshot.packs)) - set(repository.packs) - snapshot.domain.log.packs_gone:
         repository.problem(where, f"pack {name.hex()} is missing")
     guarded(repository, where, check_references, snapshot)
     try:
@@ -1105,7 +1117,7 @@ def command_check(repository: Repository) -> None:
     print(json.dumps({"entries": len(repository.entries), "packs": len(repository.packs),
                       "chunks": len(repository.places), "snapshots": len(snapshots), "records not opened": closed,
                       "trees not opened": whole.count(False),
-                      "key objects apart": sum(len(d.log.absent) for d in repository.domains.values()),
+                      "key objects apart": sum(len(log.absent) for log in repository.logs.values()),
                       "problems": len(repository.problems)}))
 
 

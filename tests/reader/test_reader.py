@@ -74,7 +74,8 @@ def ed_public(seed: bytes) -> bytes:
 class Writer:
     """Makes one repository of one domain with a custodian, a writer and an epoch."""
 
-    def __init__(self, path: Path, suite: int) -> None:
+    def __init__(self, path: Path, suite: int, false_root: Optional[bytes] = None) -> None:
+        self.false_root = false_root
         self.path, self.suite, self.id, self.domain = path, suite, os.urandom(16), os.urandom(16)
         config = cbor({1: "qcbak", 2: 1, 3: self.id, 4: suite, 5: NOW, 6: ["collect-1"], 7: []})
         self.config = H(config)
@@ -129,26 +130,29 @@ class Writer:
     def start(self) -> None:
         x_public, root = sodium.crypto_scalarmult_base(self.x_secret), ed_public(self.root)
         salt = os.urandom(16)
-        key = nacl.pwhash.argon2id.kdf(32, PASSWORD, salt, opslimit=1, memlimit=64 << 10)
+        key = nacl.pwhash.argon2id.kdf(32, PASSWORD, salt, opslimit=1, memlimit=8 << 20)
         associated = b"qcbak1 slot" + self.config + self.domain + self.custodian + x_public + root
         check = hkdf(self.map_key, b"", b"qcbak1 map check", 32)
         secrets = cbor({1: root, 2: self.id_key, 3: self.map_key, 4: self.secret})
+        vouched = hmac.digest(hkdf(self.seed, b"", b"qcbak1 custodian root", 32),
+                              b"qcbak1 root\0" + self.config + self.domain + (self.false_root or root), "sha256")
         names = [self.key_object(fields, issuer) for fields, issuer in (
             ({1: 1, 3: "home", 4: NOW, 5: root, 6: [1 << 18, 20, 1 << 23, 7]}, self.root),
             ({1: 2, 3: self.custodian, 4: "Ann", 5: NOW, 6: x_public, 7: root, 8: 1,
-              9: [salt, 1, 64, self.aead(key, 0, associated, self.seed)]}, self.root),
-            ({1: 5, 3: ed_public(self.writer), 4: "host", 5: NOW}, self.root),
-            ({1: 3, 3: 1, 4: NOW, 5: self.public, 6: check}, self.writer),
-            ({1: 4, 3: 1, 4: self.custodian, 5: sodium.crypto_box_seal(secrets, x_public)}, self.writer))]
-        self.log(1, {1: b"".join(sorted(names))}, {1: "made"})
+              9: [salt, 1, 8192, self.aead(key, 0, associated, self.seed)], 10: vouched}, self.root),
+            ({1: 5, 3: ed_public(self.writer), 4: "host", 5: NOW}, self.root))]
+        self.log(1, {1: b"".join(sorted(names)), 2: b""}, {1: "made"})
+        names = [self.key_object(fields, self.writer) for fields in (
+            {1: 3, 3: 1, 4: NOW, 5: self.public, 6: check},
+            {1: 4, 3: 1, 4: self.custodian, 5: sodium.crypto_box_seal(secrets, x_public)})]
+        self.log(1, {1: b"".join(sorted(names)), 2: b""}, {1: "made"}, signer=self.writer)
 
     def credential(self, kind: int) -> bytes:
-        epoch = [1, self.map_key, self.public, self.secret if kind == 2 else None]
-        domain = {1: self.domain, 2: "home", 3: ed_public(self.root), 4: self.id_key, 5: self.writer, 6: [epoch]}
+        epoch = [1, self.map_key, self.id_key, self.public, self.secret if kind == 2 else None]
+        domain = {1: self.domain, 2: "home", 3: ed_public(self.root), 4: self.writer, 5: [epoch]}
         data = cbor({1: kind, 2: self.config, 3: [domain], 4: [self.number, self.head]})
-        text = (data + H(data)).hex()
-        lines = [text[at:at + 64] for at in range(0, len(text), 64)]
-        return "\n".join([f"qcbak {('write', 'read')[kind - 1]} credential 1", *lines, ""]).encode()
+        lines = [data[at:at + 32].hex() for at in range(0, len(data), 32)]
+        return "\n".join([f"qcbak {('write', 'read')[kind - 1]} credential 1", *lines, H(data).hex(), ""]).encode()
 
     # Chunks, segments, packs, index
     def chunk(self, kind: int, plaintext: bytes) -> bytes:
@@ -259,7 +263,8 @@ class Writer:
         packs, salt, host, time = self.flush(), os.urandom(32), "rechner", NOW
         name = H(b"qcbak1 snapshot" + salt + self.id + self.domain + cbor([time, host, "files", paths]))
         segment, key = self.segment(1)
-        body = self.record(segment, key, 0, 5, 0, cbor({1: name, 2: root[0], 3: [[0, b"root"]], 4: [], 5: []}), [])
+        body = self.record(segment, key, 0, 5, 0, cbor({1: name, 2: [[2, 0o755, 0, 0, 9, 0, 0, None], {4: root[0]}],
+                                                           3: [[0, b"root"]], 4: [], 5: []}), [])
         h = {1: name, 2: salt, 3: time, 4: host, 5: "files", 6: paths, 7: [["kind", "test"]], 8: [7, 2, 3, 9, 9, 9],
              9: root[1], 10: "test", 11: 0, 12: time + 1}
         header = self.map(b"header", H(packs) + H(cbor(segment)) + H(body), cbor(h))
@@ -463,7 +468,7 @@ class ReaderTest(unittest.TestCase):
         fill(self.writer)
         writers = [path.name for path in (self.writer.path / "keys").iterdir()
                    if cbor("host") in path.read_bytes()]
-        self.writer.log(1, {2: bytes.fromhex(writers[0])})
+        self.writer.log(1, {1: b"", 2: bytes.fromhex(writers[0])}, {1: "left"})
         self.assertEqual(len(self.listed()), 1)
         self.writer.log(11, {}, {1: "{}"}, signer=self.writer.writer)
         self.refused("its signer may not sign")
@@ -472,12 +477,57 @@ class ReaderTest(unittest.TestCase):
         fill(self.writer)
         self.writer.log(11, {}, {1: "{}"})
         log = self.writer.path / "log"
-        (log / "000000000002").rename(self.directory / "2")
-        self.refused("is missing")
-        (self.directory / "2").rename(log / "000000000004")
-        (log / "000000000003").rename(log / "000000000002")
+        (log / "000000000003").rename(self.directory / "3")
+        status, lines, errors = self.run_reader("list")  # only what stands before the gap is said
+        self.assertEqual((status, lines), (1, []))
+        self.assertIn("missing, though there is entry 4", errors)
         (log / "000000000004").rename(log / "000000000003")
+        (self.directory / "3").rename(log / "000000000004")
         self.refused("chain is broken")
+
+    def test_refuses_a_log_that_goes_back_in_time(self) -> None:
+        self.writer.log(11, {}, {1: "{}"}, time=NOW + 1)
+        self.writer.log(11, {}, {1: "{}"}, time=NOW)
+        self.refused("older than the one before")
+
+    def test_refuses_a_root_that_the_slot_does_not_vouch_for(self) -> None:
+        self.writer = Writer(self.directory / "forged", self.suite, false_root=os.urandom(32))
+        self.refused("does not vouch for the root")
+
+    def test_refuses_key_objects_of_those_who_may_not(self) -> None:
+        stranger = os.urandom(32)
+        for fields, issuer in (({1: 5, 3: os.urandom(32), 4: "x", 5: NOW}, self.writer.writer),
+                               ({1: 3, 3: 2, 4: NOW, 5: os.urandom(32), 6: os.urandom(32)}, stranger),
+                               ({1: 1, 3: "b", 4: NOW, 5: ed_public(stranger), 6: [1 << 18, 20, 1 << 23, 7]}, stranger)):
+            name = self.writer.key_object(fields, issuer)
+            self.assertEqual(self.listed(), [])  # a key object that no event adds does not count
+            head, number = self.writer.head, self.writer.number
+            self.writer.log(1, {1: name, 2: b""}, {1: "added"})
+            self.refused("its issuer may not issue")
+            (self.writer.path / f"log/{self.writer.number:012}").unlink()
+            self.writer.head, self.writer.number = head, number
+
+    def test_a_key_object_may_be_removed_and_added_again(self) -> None:
+        writer = H(next(path.read_bytes() for path in (self.writer.path / "keys").iterdir()
+                        if cbor("host") in path.read_bytes()))
+        self.writer.log(1, {1: b"", 2: writer}, {1: "left"})
+        self.writer.log(1, {1: writer, 2: b""}, {1: "back"})
+        fill(self.writer)
+        self.assertEqual(len(self.listed()), 1)
+
+    def test_ignores_what_is_no_object(self) -> None:
+        fill(self.writer)
+        for path in ("keys/README", "packs/README", "packs/00/" + "f" * 64, "tmp/x", "log/note", "snapshots/x"):
+            self.writer.put(path, b"?")
+        self.assertEqual(self.run_reader("check")[0], 0)
+
+    def test_a_tombstone_before_the_commit_counts_for_nothing(self) -> None:
+        root = self.writer.directory_node([self.writer.file(b"x", [b"y"])])
+        name = self.writer.snapshot(root, [b"/"], commit=False)
+        self.writer.log(3, {1: name}, {1: "early"})
+        stored = next((self.writer.path / "snapshots").iterdir())
+        self.writer.log(2, {1: bytes.fromhex(stored.name), 2: name, 3: self.writer.number}, signer=self.writer.writer)
+        self.assertEqual(self.listed(), [name.hex()])
 
     def test_an_uncommitted_snapshot_does_not_exist(self) -> None:
         root = self.writer.directory_node([self.writer.file(b"x", [b"y"])])
@@ -490,11 +540,11 @@ class ReaderTest(unittest.TestCase):
         self.writer.log(5, {1: name}, {1: "court"})
         self.writer.log(3, {1: name}, {1: "too early"})
         self.assertEqual(self.listed(), [name.hex()])
-        self.writer.log(6, {1: name})
+        self.writer.log(6, {1: name}, {1: "over"})
         self.writer.log(7, {1: name, 2: NOW + 2 * DAY})
         self.writer.log(7, {1: name, 2: NOW + DAY})
         self.writer.log(3, {1: name}, time=NOW + DAY)
-        self.writer.log(4, {1: name}, {1: [["a", "b"]]})
+        self.writer.log(4, {1: name}, {1: [["a", "b"]]}, time=NOW + DAY)
         self.assertEqual(self.run_reader("list")[1][0]["labels"], {"a": "b"})
         self.writer.log(3, {1: name}, time=NOW + 3 * DAY)
         self.assertEqual(self.listed(), [])

@@ -27,8 +27,10 @@ class Zone {
     ::tzset();
   }
   ~Zone() {
-    if (before_) ::setenv("TZ", before_->c_str(), 1);
-    else ::unsetenv("TZ");
+    if (before_)
+      ::setenv("TZ", before_->c_str(), 1);
+    else
+      ::unsetenv("TZ");
     ::tzset();
   }
 
@@ -103,8 +105,8 @@ TEST(Retention, OfEqualTimesTheLaterInTheListIsTheNewer) {
 
 TEST(Retention, DaysThatHaveNoneAreNotCounted) {
   const Zone zone("UTC");
-  const auto candidates = candidates_at({"2026-01-01T10:00:00Z", "2026-03-01T08:00:00Z", "2026-03-01T09:00:00Z",
-                                         "2026-07-01T10:00:00Z"});
+  const auto candidates =
+      candidates_at({"2026-01-01T10:00:00Z", "2026-03-01T08:00:00Z", "2026-03-01T09:00:00Z", "2026-07-01T10:00:00Z"});
   EXPECT_THAT(kept(daily(2), candidates), ElementsAre(2, 3));
   EXPECT_THAT(kept(daily(3), candidates), ElementsAre(0, 2, 3));
 }
@@ -143,8 +145,8 @@ TEST(Retention, LeapDays) {
 TEST(Retention, WeeksAreThoseOfIso8601) {
   const Zone zone("UTC");
   // Friday 2027-01-01 is in week 53 of 2026; Monday 2018-12-31 is in week 1 of 2019.
-  const auto turn = candidates_at({"2026-12-28T00:00:00Z", "2027-01-01T00:00:00Z", "2027-01-03T23:59:59Z",
-                                   "2027-01-04T00:00:00Z"});
+  const auto turn =
+      candidates_at({"2026-12-28T00:00:00Z", "2027-01-01T00:00:00Z", "2027-01-03T23:59:59Z", "2027-01-04T00:00:00Z"});
   EXPECT_THAT(kept(weekly(9), turn), ElementsAre(2, 3));
   EXPECT_EQ(decide_retention(weekly(9), turn)[2].reason, "weekly 2026-W53");
   EXPECT_EQ(decide_retention(weekly(9), candidates_at({"2018-12-31T00:00:00Z"}))[0].reason, "weekly 2019-W01");
@@ -152,8 +154,8 @@ TEST(Retention, WeeksAreThoseOfIso8601) {
 
 TEST(Retention, MonthsAndYears) {
   const Zone zone("UTC");
-  const auto candidates = candidates_at({"2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z",
-                                         "2026-02-01T00:00:00Z"});
+  const auto candidates =
+      candidates_at({"2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z"});
   EXPECT_THAT(kept(monthly(2), candidates), ElementsAre(2, 3));
   EXPECT_THAT(kept(yearly(2), candidates), ElementsAre(0, 3));
   EXPECT_EQ(decide_retention(yearly(2), candidates)[0].reason, "yearly 2025");
@@ -188,8 +190,8 @@ TEST(Retention, WhatIsHeldOrLockedIsKept) {
 }
 
 TEST(Retention, EachGroupByItself) {
-  auto candidates = candidates_at({"2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "2026-01-01T00:00:00Z",
-                                   "2026-01-02T00:00:00Z"});
+  auto candidates =
+      candidates_at({"2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"});
   candidates[0].group = candidates[1].group = "a machine that is gone";
   EXPECT_THAT(kept(last(1), candidates), ElementsAre(1, 3));
   EXPECT_THAT(kept(within(0), candidates), ElementsAre(1, 3));
@@ -197,8 +199,8 @@ TEST(Retention, EachGroupByItself) {
 
 TEST(Retention, RulesAddUp) {
   const Zone zone("UTC");
-  const auto candidates = candidates_at({"2024-06-01T00:00:00Z", "2025-06-01T00:00:00Z", "2026-06-01T00:00:00Z",
-                                         "2026-06-02T00:00:00Z"});
+  const auto candidates =
+      candidates_at({"2024-06-01T00:00:00Z", "2025-06-01T00:00:00Z", "2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z"});
   KeepRule rule = last(1);
   rule.daily = 2;
   rule.yearly = 3;

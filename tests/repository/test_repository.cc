@@ -255,7 +255,8 @@ void read_directory(ChunkReader& reader, const ChunkId& node, const std::string&
       return;
     }
     Bytes content;
-    for (const Part& part : all_parts(reader.loader(), entry)) append(content, reader.load(ChunkType::data, *part.chunk));
+    for (const Part& part : all_parts(reader.loader(), entry))
+      append(content, reader.load(ChunkType::data, *part.chunk));
     if (crypto::sha256(content) != *entry.sha256)
       throw Error(ErrorCode::damaged, "the content of " + path + " is not what was stored");
     files.emplace(path, std::move(content));

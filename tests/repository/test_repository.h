@@ -41,7 +41,7 @@ using Files = std::map<std::string, Bytes>;
 
 struct StoreOptions {
   std::string host = "host";
-  repository::Labels labels;
+  repository::Labels labels = {};
   std::size_t chunk_bytes = 4096;  // files are cut at fixed places
   // A record for each file, so that collection finds packs that are needed in part; else up to 1 MiB together.
   enum class Records { one_a_file, shared } records = Records::one_a_file;

@@ -1,0 +1,184 @@
+// qcbak backup
+#include "backup/backup.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "cli/messages.h"
+#include "cli/output.h"
+#include "cli/progress_display.h"
+#include "cli/session.h"
+#include "cli/snapshot_choice.h"
+#include "cli/text.h"
+
+namespace qcbak::cli {
+namespace {
+
+std::string working_directory() {
+  char path[PATH_MAX];
+  if (::getcwd(path, sizeof path) == nullptr) throw_errno("find", "the working directory");
+  return path;
+}
+
+// Links in the folders above are followed, the path's own last name is what is backed up.
+std::string absolute(const std::string& given) {
+  if (given.empty()) throw Error(ErrorCode::usage, std::string(tr("an empty path")));
+  std::string trimmed = given;
+  while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
+  const std::size_t slash = trimmed.rfind('/');
+  const std::string last = slash == std::string::npos ? trimmed : trimmed.substr(slash + 1);
+  const bool by_itself = last.empty() || last == "." || last == "..";
+  const std::string above = slash == std::string::npos ? "." : slash == 0 ? "/" : trimmed.substr(0, slash);
+  char resolved[PATH_MAX];
+  if (::realpath(by_itself ? trimmed.c_str() : above.c_str(), resolved) == nullptr)
+    return trimmed.starts_with("/") ? trimmed : working_directory() + "/" + trimmed;
+  if (by_itself) return resolved;
+  return std::string(resolved) == "/" ? "/" + last : std::string(resolved) + "/" + last;
+}
+
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) throw_errno("find", "the name of this host");
+  return name;
+}
+
+// Patterns speak of files; a relative one with '/' starts in the working directory.
+source::Patterns excludes(const Arguments& arguments) {
+  source::Patterns patterns(working_directory());
+  for (const std::string& pattern : arguments.values("exclude")) patterns.add(pattern);
+  for (const std::string& file : arguments.values("exclude-from")) patterns.add_file(file);
+  return patterns;
+}
+
+repository::Labels labels(const Arguments& arguments) {
+  repository::Labels labels;
+  for (const std::string& text : arguments.values("label")) labels.push_back(parse_label(text));
+  std::sort(labels.begin(), labels.end());
+  for (std::size_t i = 1; i < labels.size(); ++i)
+    if (labels[i].first == labels[i - 1].first)
+      throw Error(ErrorCode::usage, say("label \"{}\" is given twice", printable(labels[i].first)));
+  return labels;
+}
+
+void report(Output& output, const BackupResult& result, bool dry_run) {
+  for (const repository::Finding& finding : result.findings) output.warn(printable(finding.path) + ": " + finding.what);
+  const bool complete = result.findings.empty();
+  if (output.json()) {
+    Json errors = Json::array();
+    for (const repository::Finding& finding : result.findings) {
+      Json error;
+      put_name(error, "path", finding.path);
+      error["what"] = finding.what;
+      errors.push_back(std::move(error));
+    }
+    output.document({{"type", "summary"},
+                     {"snapshot", dry_run ? Json(nullptr) : Json(result.snapshot.hex())},
+                     {"dry_run", dry_run},
+                     {"files_new", result.files_new},
+                     {"files_changed", result.files_changed},
+                     {"files_unmodified", result.files_unmodified},
+                     {"directories", result.directories},
+                     {"bytes_read", result.bytes_read},
+                     {"bytes_added", result.bytes_added},
+                     {"bytes_stored", result.bytes_stored},
+                     {"duration_s", static_cast<double>(result.duration_ns) / 1e9},
+                     {"errors", std::move(errors)}});
+    return;
+  }
+  if (output.quiet()) return;
+  output.line(say("files    {} new, {} changed, {} unmodified", result.files_new, result.files_changed,
+                  result.files_unmodified));
+  output.line(say("content  {} read, {} new, {} stored", size_text(result.bytes_read), size_text(result.bytes_added),
+                  size_text(result.bytes_stored)));
+  output.line(say("time     {}", duration_text(result.duration_ns)));
+  if (!complete)
+    output.line(
+        output.styled(Output::Style::bad,
+                      counted(result.findings.size(), "{} thing could not be backed up as it is; it is named above",
+                              "{} things could not be backed up as they are; they are named above")));
+  if (dry_run)
+    output.line(tr("dry run: nothing was stored"));
+  else
+    output.line(output.styled(Output::Style::good, say("snapshot {}", short_id(result.snapshot.hex()))));
+}
+
+ExitCode run(const Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  BackupOptions options;
+  for (const std::string& path : arguments.operands()) options.paths.push_back(absolute(path));
+  options.host = require_utf8(arguments.has("host") ? arguments.text("host") : host_name(), tr("the name of a host"));
+  options.labels = labels(arguments);
+  options.excludes = excludes(arguments);
+  if (arguments.has("one-file-system")) options.file_systems = BackupOptions::FileSystems::one;
+  if (arguments.has("force")) options.unchanged = BackupOptions::Unchanged::read;
+  const bool dry_run = arguments.has("dry-run");
+  if (dry_run) options.commit = BackupOptions::Commit::no;
+  options.compression_level =
+      static_cast<int>(arguments.number("compression", static_cast<std::uint64_t>(options.compression_level), 0, 19));
+  options.threads = static_cast<unsigned>(arguments.number("threads", 0, 0, 256));
+
+  Session session(invocation, Session::Keys::any);
+  const repository::DomainKeys& domain = session.repository().domain(arguments.text("domain"));
+  if (!dry_run) session.lock_for_writing();
+  Progress progress;
+  BackupResult result;
+  {
+    const ProgressDisplay display(invocation, progress, std::string(tr("Backing up")));
+    result = qcbak::backup(session.context(domain), options, progress, invocation.stop);
+  }
+  report(invocation.output, result, dry_run);
+  return result.findings.empty() ? ExitCode::done : ExitCode::incomplete;
+}
+
+}  // namespace
+
+Command backup_command() {
+  return {
+      .name = "backup",
+      .summary = "Back up files into a new snapshot",
+      .description =
+          "Stores the files and folders named, with all their metadata, as one snapshot. What the repository has "
+          "already is not "
+          "stored again, and files that did not change since the last run are not opened. A file that cannot be read "
+          "is "
+          "named, the rest is backed up, and the exit code is 3.",
+      .operands = {"PATH...", 1, Operands::kAny},
+      .options =
+          {
+              {.name = "label",
+               .value = "KEY=VALUE",
+               .help = "a label of the snapshot; may be given several times",
+               .times = Option::Times::many},
+              {.name = "exclude",
+               .value = "GLOB",
+               .help =
+                   "leave out what matches; may be given several times. A name matches at any depth, a pattern with "
+                   "'/' from the root when it starts with it, else from the working directory",
+               .times = Option::Times::many},
+              {.name = "exclude-from",
+               .value = "FILE",
+               .help = "patterns to leave out, one a line",
+               .times = Option::Times::many},
+              {"one-file-system", "", "stay on the file systems of the paths given"},
+              {"domain", "NAME", "the domain whose keys seal it"},
+              {"host", "NAME", "the host it is filed under; this one's name without it"},
+              {"force", "", "read every file, also those that seem unchanged"},
+              {"dry-run", "", "read, but store nothing"},
+              {"compression", "LEVEL", "zstd level, 1 to 19; 3 unless given; 0: none"},
+              {"threads", "N", "how many compress and seal; one for each processor without it"},
+          },
+      .later = {"image", "postgres", "mariadb", "sqlite", "command", "stdin", "name", "device", "profile", "from"},
+      .examples =
+          {
+              {"qcbak backup /etc /home --label kind=system", "one snapshot of two folders"},
+              {"qcbak backup / --one-file-system --exclude '/var/tmp/*' --exclude '*.iso'",
+               "a system, without what is not wanted"},
+          },
+      .run = run,
+  };
+}
+
+}  // namespace qcbak::cli

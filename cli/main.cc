@@ -1,0 +1,35 @@
+// qcbak: the table of its commands. Each is in the file of its name.
+#include "cli/manual.h"
+#include "cli/program.h"
+
+int main(int argc, char** argv) {
+  using namespace qcbak::cli;
+  Program program = {
+      .name = "qcbak",
+      .summary = "encrypted, deduplicated backup that proves it restores",
+      .description =
+          "Backs up files into an encrypted, deduplicated repository, and proves that they come back. The repository "
+          "is named by "
+          "--repo or QCBAK_REPO, its password by QCBAK_PASSWORD_FILE or QCBAK_PASSWORD_COMMAND, or it is asked for.",
+      .commands =
+          {
+              init_command(),    backup_command(),     snapshots_command(),  ls_command(),
+              find_command(),    cat_command(),        diff_command(),       restore_command(),
+              verify_command(),  repair_command(),     forget_command(),     prune_command(),
+              tag_command(),     stats_command(),      export_command(),     key_list_command(),
+              key_add_command(), key_remove_command(), key_passwd_command(), key_credential_command(),
+          },
+      .later = {"wal",        "mount",      "config",     "agent",           "status",     "plan",
+                "job",        "drill",      "replica",    "report",          "audit",      "incident",
+                "guard",      "user",       "wipe",       "verify-evidence", "key rotate", "key custody",
+                "key keygen", "key domain", "key export", "key verify",      "key share",  "key combine"},
+      .examples =
+          {
+              {"export QCBAK_REPO=/srv/backup QCBAK_PASSWORD_FILE=/root/qcbak.password", "what the following use"},
+              {"qcbak init && qcbak backup /etc && qcbak restore latest --verify --target /tmp/etc",
+               "a first backup, and the proof"},
+          },
+  };
+  add_internal_commands(program);
+  return run_program(program, argc, argv);
+}

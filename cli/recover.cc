@@ -1,0 +1,21 @@
+// qcbak-recover: what restores, alone and statically linked, on a bare rescue system.
+#include "cli/manual.h"
+#include "cli/program.h"
+
+int main(int argc, char** argv) {
+  using namespace qcbak::cli;
+  Program program = {
+      .name = "qcbak-recover",
+      .summary = "restore from a qcbak repository on a bare system",
+      .description =
+          "Restores from a qcbak repository, and needs nothing but itself, the repository and a password or "
+          "credential: no libraries, no "
+          "configuration, no cache. The same commands are part of qcbak.",
+      .commands = {restore_command(), snapshots_command(), ls_command(), verify_command()},
+      .examples = {{"qcbak-recover restore latest --repo /mnt/usb/repository --target /mnt/disk --verify",
+                    "asks for the password, restores everything, reads it back"}},
+      .keeps_no_cache = true,
+  };
+  add_internal_commands(program);
+  return run_program(program, argc, argv);
+}
