@@ -28,9 +28,12 @@ std::string join(const std::string& directory, const std::string& name) {
   return directory == "/" ? "/" + name : directory + "/" + name;
 }
 
+bool same_content(const repository::Metadata& a, const repository::Metadata& b) {
+  return a.size_bytes == b.size_bytes && a.mtime_s == b.mtime_s && a.mtime_ns == b.mtime_ns;
+}
+
 bool same_file(const source::Status& a, const source::Status& b) {
-  return a.inode == b.inode && a.device == b.device && a.metadata.size_bytes == b.metadata.size_bytes &&
-         a.metadata.mtime_s == b.metadata.mtime_s && a.metadata.mtime_ns == b.metadata.mtime_ns &&
+  return a.inode == b.inode && a.device == b.device && same_content(a.metadata, b.metadata) &&
          a.ctime_s == b.ctime_s && a.ctime_ns == b.ctime_ns;
 }
 
@@ -234,24 +237,32 @@ void FileReader::handle_file(const Place& parent, const std::string& name, const
   event.status = std::move(status);
   ++progress_.done_files;
 
-  const repository::Metadata& metadata = event.status.metadata;
-  const bool linked = metadata.link_count > 1;
-  const std::pair link{event.status.device, event.status.inode};
-  if (linked) {
-    if (const auto at = links_.find(link); at != links_.end()) {
-      event.job = at->second.job;
-      event.known_parts = at->second.known_parts;
-      event.known_sha256 = at->second.known_sha256;
-      event.status.metadata.flags = at->second.metadata.flags;
-      event.status.metadata.attributes = at->second.metadata.attributes;
-      event.status.metadata.size_bytes = at->second.metadata.size_bytes;
-      send(std::move(event));
-      return;
+  // All names of an inode get what was read through the first. Of a file that was written to since, or another that got
+  // its inode, that would be wrong: it is then kept as a file of its own.
+  bool separate = false;
+  if (event.status.metadata.link_count > 1) {
+    if (const auto at = links_.find({event.status.device, event.status.inode}); at != links_.end()) {
+      if (same_content(at->second.metadata, event.status.metadata)) {
+        event.job = at->second.job;
+        event.known_parts = at->second.known_parts;
+        event.known_sha256 = at->second.known_sha256;
+        event.status.metadata = at->second.metadata;
+        send(std::move(event));
+        return;
+      }
+      finding(path, "changed after another of its names was read: it is kept as a file of its own");
+      separate = true;
     }
   }
-  const auto remember = [&](const TreeEvent& known) {
-    if (linked && links_.size() < kLinksRemembered)
-      links_[link] = {known.job, known.known_parts, known.known_sha256, known.status.metadata};
+  const auto finish = [&] {
+    repository::Metadata& metadata = event.status.metadata;
+    if (separate) {
+      metadata.link_count = 1;
+      metadata.link_device = metadata.link_inode = 0;
+    } else if (metadata.link_count > 1 && links_.size() < kLinksRemembered) {
+      links_[{event.status.device, event.status.inode}] = {event.job, event.known_parts, event.known_sha256, metadata};
+    }
+    send(std::move(event));
   };
 
   if (options_.unchanged == BackupOptions::Unchanged::skip) {
@@ -263,19 +274,20 @@ void FileReader::handle_file(const Place& parent, const std::string& name, const
       event.status.metadata.attributes = std::move(cached->attributes);
       event.cache = TreeEvent::Cache::yes;
       progress_.done_bytes += event.status.metadata.size_bytes;
-      remember(event);
-      send(std::move(event));
+      finish();
       return;
     }
   }
   ++(cache_.knows(path) ? counts_.files_changed : counts_.files_new);
   const UniqueFd fd = source::open_file_at(parent.fd, name.c_str(), path);
+  const std::uint64_t inode = event.status.inode;
   event.status = source::status_of(fd.get(), path);
   if (event.status.metadata.type != EntryType::file) throw Error(ErrorCode::not_found, "it was replaced");
+  // Another name of some inode may have come here since: it is not looked up again.
+  if (event.status.inode != inode) separate = true;
   source::capture_details(fd.get(), path, event.status.metadata);
   read_file(fd.get(), path, event);
-  remember(event);
-  send(std::move(event));
+  finish();
 }
 
 // The directories from a path that was given down to where the walk is. Not by recursion: how deep they go is for whoever

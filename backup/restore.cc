@@ -210,10 +210,11 @@ class Restorer {
     const bool linked = metadata.link_count > 1;
     if (linked) {
       const auto [at, is_first] =
-          first_names_.try_emplace({metadata.type, metadata.link_device, metadata.link_inode}, FirstName{to, entry.sha256});
+          first_names_.try_emplace({metadata.type, metadata.link_device, metadata.link_inode},
+                                   FirstName{to, entry.sha256, metadata.link_target});
       if (!is_first) {
-        if (at->second.sha256 != entry.sha256)
-          content_.add_finding(to, RestoreFinding::Kind::damaged, "has other content than the file it is a link to");
+        if (at->second.sha256 != entry.sha256 || at->second.link_target != metadata.link_target)
+          content_.add_finding(to, RestoreFinding::Kind::damaged, "has other content than what it is a link to");
         links_.emplace_back(to, at->second.path);
         ++(metadata.type == EntryType::file ? result.files : result.others);
         ++progress_.done_files;
@@ -279,6 +280,7 @@ class Restorer {
   struct FirstName {
     std::string path;
     std::optional<crypto::Sha256> sha256;
+    Bytes link_target;
   };
   std::map<std::tuple<EntryType, std::uint64_t, std::uint64_t>, FirstName> first_names_;
   std::vector<std::pair<std::string, std::string>> links_;
