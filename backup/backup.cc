@@ -43,7 +43,7 @@ class Failure {
 };
 
 // Hashes, looks up, and stores what is new.
-void store_batch(const pipeline::Batch& batch, ChunkFinder& finder, repository::ChunkWriter* chunks,
+void store_batch(pipeline::Batch& batch, ChunkFinder& finder, repository::ChunkWriter* chunks,
                  std::atomic<std::uint64_t>& bytes_added) {
   for (const pipeline::Piece& piece : batch.pieces) {
     const ByteView content(batch.slab->data() + piece.offset, piece.length);
@@ -58,6 +58,7 @@ void store_batch(const pipeline::Batch& batch, ChunkFinder& finder, repository::
       chunks->add(id, content);
     }
   }
+  batch.work = pipeline::Batch::Work::done;
 }
 
 std::vector<std::pair<std::uint32_t, Bytes>> user_names(const std::set<std::uint32_t>& ids) {
@@ -110,10 +111,8 @@ void allow_many_files() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-}  // namespace
-
-BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
-                    std::stop_token stop) {
+BackupResult run(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
+                 std::stop_token stop) {
   const bool dry = options.commit == BackupOptions::Commit::no;
   const std::int64_t started_ns = context.clock.monotonic_ns();
   const Time started = context.clock.now();
@@ -155,30 +154,34 @@ BackupResult backup(const repository::WriteContext& context, const BackupOptions
       slabs, batches, events, progress, stopper.get_token());
   {
     std::vector<std::jthread> threads;
-    for (unsigned i = 0; i < cores; ++i) {
-      threads.emplace_back([&, i] {
-        failure.guard([&] {
+    failure.guard([&] {
+      for (unsigned i = 0; i < cores; ++i) {
+        threads.emplace_back([&, i] {
           std::optional<repository::ChunkWriter> chunks;
-          if (!dry) chunks.emplace(packs, ChunkType::data, options.compression_level);
+          failure.guard([&] {
+            if (!dry) chunks.emplace(packs, ChunkType::data, options.compression_level);
+          });
+          // Also after a failure, which is known before its batch goes: nobody may wait for what lies in the queue.
           while (auto batch = batches.pop()) {
-            if (stopper.stop_requested()) continue;
-            store_batch(*batch, *finders[i], chunks ? &*chunks : nullptr, bytes_added);
+            failure.guard([&] {
+              if (!stopper.stop_requested()) store_batch(*batch, *finders[i], chunks ? &*chunks : nullptr, bytes_added);
+            });
           }
-          if (chunks && !stopper.stop_requested()) chunks->flush();
+          failure.guard([&] {
+            if (chunks && !stopper.stop_requested()) chunks->flush();
+          });
         });
-        // After a failure: nobody may wait for pieces that lie in the queue.
-        while (batches.pop()) continue;
+      }
+      threads.emplace_back([&] {
+        failure.guard([&] {
+          while (auto event = events.pop()) {
+            if (!stopper.stop_requested() && !dry) tree.handle(std::move(*event));
+          }
+          if (!stopper.stop_requested() && !dry) tree.finish();
+        });
       });
-    }
-    threads.emplace_back([&] {
-      failure.guard([&] {
-        while (auto event = events.pop()) {
-          if (!stopper.stop_requested() && !dry) tree.handle(std::move(*event));
-        }
-        if (!stopper.stop_requested() && !dry) tree.finish();
-      });
+      reader.run();
     });
-    failure.guard([&] { reader.run(); });
     batches.close();
     events.close();
   }
@@ -221,6 +224,19 @@ BackupResult backup(const repository::WriteContext& context, const BackupOptions
   }
   result.duration_ns = context.clock.monotonic_ns() - started_ns;
   return result;
+}
+
+}  // namespace
+
+BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
+                    std::stop_token stop) {
+  try {
+    return run(context, options, progress, std::move(stop));
+  } catch (...) {
+    // What the run had claimed and did not store must not count as stored for the next one in this process.
+    context.repository.drop_index(context.domain);
+    throw;
+  }
 }
 
 }  // namespace qcbak

@@ -126,7 +126,7 @@ void SnapshotTree::walk(const std::string& path, const Entry& directory, const V
     }
     here += "/" + entry->name;
     if (visit(here, *entry) == Descend::no || !entry->directory) continue;
-    if (levels.size() < repository::kTreeDepthLimit) levels.push_back({here.size(), {load_, *entry->directory}});
+    if (levels.size() <= std::size_t(repository::kTreeDepthLimit)) levels.push_back({here.size(), {load_, *entry->directory}});
     else report(Error(ErrorCode::damaged, "directories nested too deeply"));
   }
 }

@@ -165,7 +165,7 @@ class SnapshotComparison {
       report_below(after_, here_, *b, Difference::Kind::added, on_difference_);
       return;
     }
-    if (levels_.size() >= repository::kTreeDepthLimit)
+    if (levels_.size() > std::size_t(repository::kTreeDepthLimit))
       throw Error(ErrorCode::damaged, printable(here_) + ": directories nested too deeply");
     levels_.push_back({here_ == "/" ? 0 : here_.size(),
                        {before_.loader(), *a->directory},

@@ -23,7 +23,9 @@ constexpr std::size_t kHead = 8 + kSaltSize;
 constexpr std::size_t kRecordHead = 4 + kNameSize + 4;
 constexpr std::size_t kTail = 16;
 constexpr std::size_t kRecordLimit = 256U << 20;
-constexpr std::size_t kWriteBuffer = 1U << 20;
+// What is not written yet is lost when the process is killed: of no more content than a pack that it loses too.
+constexpr std::size_t kWriteBuffer = 64U << 10;
+constexpr std::uint64_t kWriteContentBytes = 16U << 20;
 
 using Name = FixedId<struct CacheNameTag, kNameSize>;
 
@@ -59,6 +61,11 @@ class Parser {
  private:
   ByteView bytes_;
 };
+
+off_t size_of(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_size : -1;
+}
 
 Bytes encode(const source::Status& status, const CachedFile& cached) {
   Bytes out = encode_fingerprint(status);
@@ -137,7 +144,7 @@ struct FileCache::Table {
     for (std::uint64_t tries = 0; tries < buckets; ++tries, bucket = (bucket + 1) & (buckets - 1)) {
       const std::uint64_t offset = load_le<std::uint64_t>(bytes().data() + table_at + bucket * 8);
       if (offset == 0) return std::nullopt;
-      if (offset < kHead || offset + kRecordHead > table_at) return std::nullopt;
+      if (offset < kHead || offset > table_at - kRecordHead) return std::nullopt;
       const ByteView record = bytes().subspan(offset);
       const std::size_t length = load_le<std::uint32_t>(record.data());
       if (offset + kRecordHead + length > table_at) return std::nullopt;
@@ -152,15 +159,17 @@ struct FileCache::Journal {
   std::string path;
   UniqueFd fd;
   Bytes buffer;
+  std::uint64_t content_bytes = 0;  // of the files in `buffer`
   std::uint32_t count = 0;
   std::unique_ptr<crypto::Aead> aead;
 
   void flush() {
     write_full(fd.get(), buffer, path);
     buffer.clear();
+    content_bytes = 0;
   }
 
-  // Adds the buckets to a file of records; a record that is cut off ends it.
+  // Adds the buckets to a file of records. It ends at a record that is cut off, or that power loss left as zeros.
   static bool complete(const std::string& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     struct stat status {};
@@ -175,7 +184,8 @@ struct FileCache::Journal {
       const ByteView bytes(static_cast<const std::byte*>(memory), size);
       while (size - end >= kRecordHead) {
         const std::size_t length = load_le<std::uint32_t>(bytes.data() + end);
-        if (length > kRecordLimit || length > size - end - kRecordHead) break;
+        if (length < crypto::kTagSize || length > kRecordLimit || length > size - end - kRecordHead) break;
+        if (load_le<std::uint32_t>(bytes.data() + end + 4 + kNameSize) != count) break;
         end += kRecordHead + length;
         ++count;
       }
@@ -210,7 +220,9 @@ FileCache::FileCache(const std::string& path, crypto::Suite suite, const reposit
   if (path_.empty()) return;
   const std::string journal_path = path_ + ".new";
   const std::string interrupted_path = path_ + ".interrupted";
-  if (::access(journal_path.c_str(), R_OK) == 0 && Journal::complete(journal_path))
+  // All runs walk in the same order: of two that did not come to their end, the longer one knows what the other does.
+  if (::access(journal_path.c_str(), R_OK) == 0 && Journal::complete(journal_path) &&
+      size_of(journal_path) >= size_of(interrupted_path))
     ::rename(journal_path.c_str(), interrupted_path.c_str());
   last_ = Table::map(path_, suite_, key_.view());
   interrupted_ = Table::map(interrupted_path, suite_, key_.view());
@@ -274,7 +286,8 @@ void FileCache::add(std::string_view file, const source::Status& status, const C
   append(journal_->buffer, name.view());
   append_le<std::uint32_t>(journal_->buffer, journal_->count++);
   append(journal_->buffer, sealed);
-  if (journal_->buffer.size() < kWriteBuffer) return;
+  journal_->content_bytes += status.metadata.size_bytes;
+  if (journal_->buffer.size() < kWriteBuffer && journal_->content_bytes < kWriteContentBytes) return;
   try {
     journal_->flush();
   } catch (const Error&) {

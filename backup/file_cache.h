@@ -31,7 +31,8 @@ class FileCache {
   // Is the file known at all, changed or not?
   bool knows(std::string_view file) const;
   void add(std::string_view file, const source::Status& status, const CachedFile& cached);
-  // Replaces the last run's. Without it, what was added is found by the next run beside the last one's.
+  // Replaces the last run's. Without it, what was added is found by the next run beside the last one's; but for the
+  // last few MiB of content, also when the process is killed.
   void save();
 
  private:

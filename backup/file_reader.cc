@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
+#include <deque>
 
 #include "base/error.h"
 
@@ -20,7 +21,7 @@ using repository::EntryType;
 constexpr std::size_t kReadStep = 1U << 20;
 // From this size on it is looked whether the page cache had the file, so that it is left as it was.
 constexpr std::uint64_t kCacheCareBytes = 256U << 10;
-// A file touched so shortly before it was read could be touched again without its times showing it.
+// A file touched so shortly before it is read could be touched again meanwhile without its times showing it.
 constexpr std::int64_t kSettledNs = 1'000'000'000;
 
 std::string join(const std::string& directory, const std::string& name) {
@@ -53,9 +54,9 @@ bool mostly_uncached(int fd, std::uint64_t size) {
 
 // A directory being walked.
 struct FileReader::Place {
-  int fd;
+  int fd = -1;
   std::string path;
-  int depth;
+  int depth = 0;
 };
 
 // The paths given, as a tree from "/" down.
@@ -85,6 +86,8 @@ void FileReader::finding(const std::string& path, const std::string& what) {
 }
 
 void FileReader::send(TreeEvent event) {
+  // The tree may be waiting for pieces that lie here, and takes no event before it has them.
+  if (events_.full()) send_batch();
   if (stop_.stop_requested() || !events_.push(std::move(event))) throw Error(ErrorCode::interrupted, "stopped");
 }
 
@@ -178,6 +181,7 @@ void FileReader::read_extent(int fd, const std::string& path, std::uint64_t offs
 // Completes the event of a file that has to be read.
 void FileReader::read_file(int fd, const std::string& path, TreeEvent& event) {
   const source::Status before = event.status;
+  const std::int64_t begin_ns = SystemClock().now().ns;
   auto job = std::make_shared<FileJob>();
   const std::uint64_t size = before.metadata.size_bytes;
   // Whatever goes wrong below, nobody waits for this reader.
@@ -217,8 +221,7 @@ void FileReader::read_file(int fd, const std::string& path, TreeEvent& event) {
     finding(path, "changed while it was read: what is kept may be a mix of before and after");
     event.cache = TreeEvent::Cache::no;
   }
-  const std::int64_t now_ns = SystemClock().now().ns;
-  if (before.ctime_s * 1'000'000'000 + before.ctime_ns + kSettledNs > now_ns) event.cache = TreeEvent::Cache::no;
+  if (before.ctime_s * 1'000'000'000 + before.ctime_ns + kSettledNs > begin_ns) event.cache = TreeEvent::Cache::no;
   event.status.metadata.size_bytes = stored;
   event.job = std::move(job);
 }
@@ -275,7 +278,40 @@ void FileReader::handle_file(const Place& parent, const std::string& name, const
   send(std::move(event));
 }
 
+// The directories from a path that was given down to where the walk is. Not by recursion: how deep they go is for whoever
+// writes there to choose.
+struct FileReader::Walk {
+  struct Level {
+    UniqueFd fd;
+    Place place;
+    std::string name;
+    source::Status status;
+    std::vector<std::string> names;
+    std::size_t next = 0;
+  };
+  std::deque<Level> levels;  // a deque: a level stays where it is while one is added
+};
+
 void FileReader::walk_entry(const Place& parent, const std::string& name) {
+  Walk walk;
+  enter(parent, name, walk);
+  while (!walk.levels.empty()) {
+    Walk::Level& level = walk.levels.back();
+    if (level.next < level.names.size()) {
+      enter(level.place, level.names[level.next++], walk);
+      continue;
+    }
+    TreeEvent end;
+    end.kind = TreeEvent::Kind::end_directory;
+    end.name = std::move(level.name);
+    end.status = std::move(level.status);
+    walk.levels.pop_back();
+    send(std::move(end));
+  }
+}
+
+// Sends an entry, or begins a directory.
+void FileReader::enter(const Place& parent, const std::string& name, Walk& walk) {
   const std::string path = join(parent.path, name);
   try {
     std::optional<source::Status> status = source::status_at(parent.fd, name.c_str(), path);
@@ -283,7 +319,7 @@ void FileReader::walk_entry(const Place& parent, const std::string& name) {
     const EntryType type = status->metadata.type;
     if (options_.excludes.matches(path, type == EntryType::directory)) return;
     if (type == EntryType::directory) {
-      walk_directory(parent, name, std::move(*status));
+      enter_directory(parent, name, path, walk);
     } else if (type == EntryType::file) {
       handle_file(parent, name, path, std::move(*status));
     } else {
@@ -299,27 +335,22 @@ void FileReader::walk_entry(const Place& parent, const std::string& name) {
   }
 }
 
-void FileReader::walk_directory(const Place& parent, const std::string& name, source::Status status) {
-  const std::string path = join(parent.path, name);
+void FileReader::enter_directory(const Place& parent, const std::string& name, const std::string& path, Walk& walk) {
   if (parent.depth >= repository::kTreeDepthLimit) throw Error(ErrorCode::failed, "directories are nested too deeply");
+  Walk::Level level;
+  level.fd = source::open_directory_at(parent.fd, name.c_str(), path);
+  level.place = {level.fd.get(), path, parent.depth + 1};
+  level.name = name;
+  level.status = source::status_of(level.fd.get(), path);
+  source::capture_details(level.fd.get(), path, level.status.metadata);
   const bool elsewhere =
-      options_.file_systems == BackupOptions::FileSystems::one && status.device != root_device_;
-  const UniqueFd fd = source::open_directory_at(parent.fd, name.c_str(), path);
-  status = source::status_of(fd.get(), path);
-  source::capture_details(fd.get(), path, status.metadata);
-  std::vector<std::string> names;
-  if (!elsewhere) names = source::list_directory(fd.get(), path);
+      options_.file_systems == BackupOptions::FileSystems::one && level.status.device != root_device_;
+  if (!elsewhere) level.names = source::list_directory(level.fd.get(), path);
 
   TreeEvent begin;
   begin.kind = TreeEvent::Kind::begin_directory;
   send(std::move(begin));
-  const Place here{fd.get(), path, parent.depth + 1};
-  for (const std::string& child : names) walk_entry(here, child);
-  TreeEvent end;
-  end.kind = TreeEvent::Kind::end_directory;
-  end.name = name;
-  end.status = std::move(status);
-  send(std::move(end));
+  walk.levels.push_back(std::move(level));
 }
 
 void FileReader::walk_wanted(const Wanted& wanted, int directory_fd, const std::string& path, const std::string& name,
@@ -327,7 +358,7 @@ void FileReader::walk_wanted(const Wanted& wanted, int directory_fd, const std::
   TreeEvent begin;
   begin.kind = TreeEvent::Kind::begin_directory;
   send(std::move(begin));
-  const Place here{directory_fd, path, static_cast<int>(std::count(path.begin(), path.end(), '/'))};
+  const Place here{directory_fd, path, path == "/" ? 0 : static_cast<int>(std::count(path.begin(), path.end(), '/'))};
   for (const auto& [child, below] : wanted.below) {
     if (below.whole) {
       const auto child_status = source::status_at(directory_fd, child.c_str(), join(path, child));
@@ -354,6 +385,15 @@ void FileReader::walk_wanted(const Wanted& wanted, int directory_fd, const std::
 }
 
 void FileReader::run() {
+  try {
+    walk();
+  } catch (...) {
+    const pipeline::Batch given_up = std::exchange(batch_, {});  // or the tree would wait for it
+    throw;
+  }
+}
+
+void FileReader::walk() {
   Wanted all;
   std::size_t found = 0;
   for (const std::string& given : options_.paths) {

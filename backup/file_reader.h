@@ -36,10 +36,13 @@ class FileReader {
  private:
   struct Place;
   struct Wanted;
+  struct Walk;
+  void walk();
   void walk_wanted(const Wanted& wanted, int directory_fd, const std::string& path, const std::string& name,
                    const source::Status& status);
   void walk_entry(const Place& parent, const std::string& name);
-  void walk_directory(const Place& parent, const std::string& name, source::Status status);
+  void enter(const Place& parent, const std::string& name, Walk& walk);
+  void enter_directory(const Place& parent, const std::string& name, const std::string& path, Walk& walk);
   void handle_file(const Place& parent, const std::string& name, const std::string& path, source::Status status);
   void read_file(int fd, const std::string& path, pipeline::TreeEvent& event);
   void read_extent(int fd, const std::string& path, std::uint64_t offset, std::uint64_t length,

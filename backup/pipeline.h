@@ -44,6 +44,10 @@ class Queue {
     room_.notify_one();
     return item;
   }
+  bool full() {
+    const std::lock_guard lock(mutex_);
+    return items_.size() >= limit_;
+  }
   void close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -91,6 +95,7 @@ struct FileJob {
   std::deque<repository::Part> parts;
   crypto::Sha256 sha256;
   std::atomic<std::uint32_t> open = 1;  // pieces in work, and one for the reader
+  std::atomic<bool> spoiled = false;    // a piece was given up: its part names no chunk. Known once open is 0
 
   void done() {
     if (open.fetch_sub(1, std::memory_order_acq_rel) == 1) open.notify_all();
@@ -110,18 +115,28 @@ struct Piece {
   std::uint32_t length = 0;
 };
 
-// Work for one thread. Whatever happens to it, its pieces are marked as done.
+// Work for one thread. Whatever happens to it, nobody waits for its pieces when it is gone.
 struct Batch {
   std::shared_ptr<PageBuffer> slab;
   std::vector<Piece> pieces;
   std::size_t bytes = 0;
+  enum class Work { given_up, done } work = Work::given_up;
 
   Batch() = default;
   Batch(Batch&&) noexcept = default;
-  Batch& operator=(Batch&&) noexcept = default;
+  Batch& operator=(Batch&& other) noexcept {
+    slab.swap(other.slab);
+    pieces.swap(other.pieces);
+    std::swap(bytes, other.bytes);
+    std::swap(work, other.work);
+    return *this;
+  }
   ~Batch() {
-    for (const Piece& piece : pieces)
-      if (piece.job) piece.job->done();
+    for (const Piece& piece : pieces) {
+      if (!piece.job) continue;
+      if (work == Work::given_up) piece.job->spoiled = true;
+      piece.job->done();
+    }
   }
 };
 

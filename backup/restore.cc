@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "backup/browse.h"
 #include "backup/content_writer.h"
@@ -44,13 +45,10 @@ class Restorer {
     const std::optional<Entry> entry = tree_.find(from);
     if (!entry) throw Error(ErrorCode::not_found, printable(from) + " is not in the snapshot");
     if (entry->metadata.type == EntryType::directory) {
-      Level top{from, "", &*entry, true, nullptr};
-      walk(top);
+      walk(from, *entry);
       if (wanted(from, true) || options_.includes.empty()) directories_.emplace_back("", entry->metadata);
     } else {
-      const std::string name = from.substr(from.rfind('/') + 1);
-      Level top{from, "", nullptr, true, nullptr};
-      place(top, name, from, *entry);
+      place(from.substr(from.rfind('/') + 1), *entry);
     }
     write_window();
     make_links();
@@ -68,9 +66,11 @@ class Restorer {
   struct Level {
     std::string from;  // absolute, in the snapshot
     std::string to;    // relative, in the target
-    const Entry* entry;
+    repository::Metadata metadata;
     bool made;
-    Level* parent;
+    repository::DirectoryCursor entries;
+    std::set<std::string> names{};  // of all entries, for --delete
+    bool complete = true;           // all of its entries could be read
   };
 
   bool wanted(const std::string& from, bool is_directory) const {
@@ -78,62 +78,107 @@ class Restorer {
            !options_.excludes.matches(from, is_directory);
   }
 
+  // False when it failed, which then is a finding.
   template <class Body>
-  void attempt(const std::string& path, Body&& body) {
+  bool attempt(const std::string& path, Body&& body) {
     try {
       body();
+      return true;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::interrupted || error.code() == ErrorCode::no_space) throw;
       content_.add_finding(path, error.code() == ErrorCode::damaged ? RestoreFinding::Kind::damaged
                                                                     : RestoreFinding::Kind::failed,
                            error.what());
+      return false;
     }
   }
 
-  void make(Level& level) {
-    if (level.made) return;
-    make(*level.parent);
-    target_.make_directory(level.to);
-    directories_.emplace_back(level.to, level.entry->metadata);
-    ++result.directories;
-    level.made = true;
+  // The directories that lead to the innermost one, and it itself.
+  void make_levels() {
+    if (levels_.back().made) return;
+    for (Level& level : levels_) {
+      if (level.made) continue;
+      make_directory(level.to);
+      directories_.emplace_back(level.to, level.metadata);
+      ++result.directories;
+      level.made = true;
+    }
   }
 
-  void walk(Level& level) {
-    if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "the restore was stopped");
-    std::set<std::string> names;
-    const bool whole = remove_extra(level);
-    repository::for_each_entry(tree_.loader(), *level.entry->directory, [&](Entry&& entry) {
-      const std::string from = level.from == "/" ? "/" + entry.name : level.from + "/" + entry.name;
-      const std::string to = join(level.to, entry.name);
-      if (whole) names.insert(entry.name);
-      const bool is_directory = entry.metadata.type == EntryType::directory;
-      if (options_.excludes.matches(from, is_directory)) return;
-      attempt(to, [&] {
-        if (!is_directory) {
-          if (wanted(from, false)) place(level, entry.name, from, entry);
-          return;
+  void make_directory(const std::string& to) {
+    if (options_.overwrite == RestoreOptions::Overwrite::never &&
+        type_at(to).value_or(EntryType::directory) != EntryType::directory)
+      throw Error(ErrorCode::refused, "something that is no directory exists there already");
+    target_.make_directory(to);
+  }
+
+  // Not by recursion: how deep a snapshot goes is its maker's choice.
+  void walk(const std::string& from, const Entry& top) {
+    levels_.push_back({from, "", top.metadata, true, {tree_.loader(), *top.directory}});
+    std::optional<Error> first_damage;
+    bool any = false;
+    while (!levels_.empty()) {
+      if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "the restore was stopped");
+      Level& level = levels_.back();
+      std::optional<Entry> entry;
+      const bool readable = attempt(level.to, [&] {
+        try {
+          entry = level.entries.next();
+        } catch (const Error& error) {
+          if (!first_damage) first_damage = error;
+          throw;
         }
-        const bool itself = wanted(from, true);
-        if (!itself && !options_.includes.may_match_below(from)) return;
-        Level below{from, to, &entry, false, &level};
-        if (itself) make(below);
-        walk(below);
       });
-    });
-    if (whole && level.made) remove_others(level, names);
+      if (!readable) {
+        // What of the directory can be read is restored.
+        level.complete = false;
+      } else if (entry) {
+        any = true;
+        attempt(join(level.to, entry->name), [&] { handle(*entry); });
+      } else {
+        if (removes_extra() && level.made && level.complete) remove_others(level);
+        levels_.pop_back();
+      }
+    }
+    if (first_damage && !any) throw *first_damage;
   }
 
-  bool remove_extra(const Level&) const {
+  void handle(const Entry& entry) {
+    Level& level = levels_.back();
+    if (removes_extra()) level.names.insert(entry.name);
+    const std::string from = level.from == "/" ? "/" + entry.name : level.from + "/" + entry.name;
+    const bool is_directory = entry.metadata.type == EntryType::directory;
+    if (options_.excludes.matches(from, is_directory)) return;
+    if (!is_directory) {
+      if (!wanted(from, false)) return;
+      make_levels();
+      place(join(level.to, entry.name), entry);
+      return;
+    }
+    const bool itself = wanted(from, true);
+    if (!itself && !options_.includes.may_match_below(from)) return;
+    if (levels_.size() > std::size_t(repository::kTreeDepthLimit))
+      throw Error(ErrorCode::damaged, "directories nested too deeply");
+    levels_.push_back({from, join(level.to, entry.name), entry.metadata, false, {tree_.loader(), *entry.directory}});
+    if (!itself) return;
+    try {
+      make_levels();
+    } catch (const Error&) {
+      levels_.pop_back();
+      throw;
+    }
+  }
+
+  bool removes_extra() const {
     return options_.extra == RestoreOptions::Extra::remove && options_.includes.empty();
   }
 
-  void remove_others(const Level& level, const std::set<std::string>& names) {
+  void remove_others(const Level& level) {
     attempt(level.to, [&] {
       const UniqueFd fd = target_.open_directory(level.to);
       for (const std::string& name : source::list_directory(fd.get(), level.to)) {
         const std::string from = level.from == "/" ? "/" + name : level.from + "/" + name;
-        if (names.contains(name) || options_.excludes.matches(from, false) || options_.excludes.matches(from, true))
+        if (level.names.contains(name) || options_.excludes.matches(from, false) || options_.excludes.matches(from, true))
           continue;
         target_.remove_tree(join(level.to, name));
         ++result.removed;
@@ -141,22 +186,22 @@ class Restorer {
     });
   }
 
-  bool exists(const std::string& to) const {
+  // Nothing when there is no such entry.
+  std::optional<EntryType> type_at(const std::string& to) const {
     const std::size_t slash = to.rfind('/');
     const std::string parent = slash == std::string::npos ? "" : to.substr(0, slash);
     const std::string name = slash == std::string::npos ? to : to.substr(slash + 1);
     try {
-      return source::status_at(target_.open_directory(parent).get(), name.c_str(), to).has_value();
+      const auto status = source::status_at(target_.open_directory(parent).get(), name.c_str(), to);
+      if (status) return status->metadata.type;
     } catch (const Error&) {
-      return false;
     }
+    return std::nullopt;
   }
 
   // A file, link or special entry.
-  void place(Level& level, const std::string& name, const std::string&, const Entry& entry) {
-    make(level);
-    const std::string to = join(level.to, name);
-    if (options_.overwrite == RestoreOptions::Overwrite::never && exists(to)) {
+  void place(const std::string& to, const Entry& entry) {
+    if (options_.overwrite == RestoreOptions::Overwrite::never && type_at(to)) {
       content_.add_finding(to, RestoreFinding::Kind::skipped, "exists already");
       return;
     }
@@ -164,9 +209,12 @@ class Restorer {
     const repository::Metadata& metadata = entry.metadata;
     const bool linked = metadata.link_count > 1;
     if (linked) {
-      const auto [first, is_first] = first_names_.try_emplace({metadata.link_device, metadata.link_inode}, to);
+      const auto [at, is_first] =
+          first_names_.try_emplace({metadata.type, metadata.link_device, metadata.link_inode}, FirstName{to, entry.sha256});
       if (!is_first) {
-        links_.emplace_back(to, first->second);
+        if (at->second.sha256 != entry.sha256)
+          content_.add_finding(to, RestoreFinding::Kind::damaged, "has other content than the file it is a link to");
+        links_.emplace_back(to, at->second.path);
         ++(metadata.type == EntryType::file ? result.files : result.others);
         ++progress_.done_files;
         return;
@@ -227,7 +275,12 @@ class Restorer {
   std::vector<std::pair<std::string, repository::Metadata>> directories_;
   std::vector<std::unique_ptr<FilePlan>> window_;
   std::size_t parts_in_window_ = 0;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> first_names_;
+  std::vector<Level> levels_;
+  struct FirstName {
+    std::string path;
+    std::optional<crypto::Sha256> sha256;
+  };
+  std::map<std::tuple<EntryType, std::uint64_t, std::uint64_t>, FirstName> first_names_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::vector<std::pair<std::string, repository::Metadata>> linked_first_;
 };

@@ -59,6 +59,8 @@ void TreeBuilder::add_entry(TreeEvent event) {
     std::vector<repository::Part> parts = std::move(event.known_parts);
     if (event.job) {
       event.job->wait();
+      // Nothing of it may get into the tree, or into the cache: parts without a chunk would be taken for holes.
+      if (event.job->spoiled) throw Error(ErrorCode::interrupted, "stopped");
       parts.assign(event.job->parts.begin(), event.job->parts.end());
       entry.sha256 = event.job->sha256;
     } else {

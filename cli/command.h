@@ -15,6 +15,7 @@
 namespace qcbak::cli {
 
 class Output;
+struct Program;
 
 // docs: README "Exit codes". Errors that end a command have theirs in the table of base/error.h.
 enum class ExitCode : int { done = 0, failed = 1, usage = 2, incomplete = 3, damaged = 4, refused = 5 };
@@ -63,6 +64,7 @@ class Arguments {
 
 // All that a command may depend on.
 struct Invocation {
+  const Program& program;
   const Arguments& arguments;
   Output& output;
   const Clock& clock;
@@ -90,6 +92,7 @@ struct Program {
   std::vector<Command> commands;
   std::vector<std::string_view> later = {};  // commands of the contract that this version does not have
   std::vector<Example> examples = {};
+  bool keeps_no_cache = false;
 };
 
 // Options of every command, and of those that use a repository.

@@ -13,10 +13,11 @@ int main(int argc, char** argv) {
           "--repo or QCBAK_REPO, its password by QCBAK_PASSWORD_FILE or QCBAK_PASSWORD_COMMAND, or it is asked for.",
       .commands =
           {
-              init_command(),
-              backup_command(),
-              snapshots_command(),
-              restore_command(),
+              init_command(),    backup_command(),     snapshots_command(),  ls_command(),
+              find_command(),    cat_command(),        diff_command(),       restore_command(),
+              verify_command(),  repair_command(),     forget_command(),     prune_command(),
+              tag_command(),     stats_command(),      export_command(),     key_list_command(),
+              key_add_command(), key_remove_command(), key_passwd_command(), key_credential_command(),
           },
       .later = {"wal",        "mount",      "config",     "agent",           "status",     "plan",
                 "job",        "drill",      "replica",    "report",          "audit",      "incident",

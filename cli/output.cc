@@ -105,6 +105,24 @@ void Output::flush() {
   write_pending();
 }
 
+void JsonList::add(const Json& value) {
+  if (!output_.json()) return;
+  if (any_)
+    output_.line(last_ + ",");
+  else
+    output_.line("[");
+  last_ = to_text(value);
+  any_ = true;
+}
+
+void JsonList::finish() {
+  if (!output_.json()) return;
+  if (any_)
+    output_.line(last_ + "]");
+  else
+    output_.line("[]");
+}
+
 void Output::warn(std::string_view text) {
   const std::string line = fmt::format("{}: {}\n", program_, one_line(text));
   // Nothing can be done about a standard error that is gone.
@@ -113,7 +131,7 @@ void Output::warn(std::string_view text) {
 
 void Output::error(const Error& error) {
   std::string text = translate_message(error.what());
-  if (language() == Language::vietnamese)
+  if (language() == Language::vietnamese && text == error.what())
     if (const std::string_view what = lead(error.code()); !what.empty()) text = fmt::format("{}: {}", tr(what), text);
   if (!error.hint().empty()) text += "; " + translate_message(error.hint());
   warn(text);

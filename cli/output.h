@@ -58,4 +58,17 @@ class Output {
   std::string pending_;
 };
 
+// One JSON array, an element a line, without holding it in memory. Does nothing unless JSON is asked for.
+class JsonList {
+ public:
+  explicit JsonList(Output& output) : output_(output) {}
+  void add(const Json& value);
+  void finish();
+
+ private:
+  Output& output_;
+  std::string last_;  // held back until it is known whether a comma follows
+  bool any_ = false;
+};
+
 }  // namespace qcbak::cli

@@ -31,7 +31,7 @@ ExitCode run_command(const Program& program, const Parsed& parsed, Output& outpu
   crypto::initialize();
   const SystemClock clock;
   SystemRandom random;
-  return parsed.command->run({parsed.arguments, output, clock, random, std::move(stop)});
+  return parsed.command->run({program, parsed.arguments, output, clock, random, std::move(stop)});
 }
 
 }  // namespace

@@ -11,9 +11,10 @@ int main(int argc, char** argv) {
           "Restores from a qcbak repository, and needs nothing but itself, the repository and a password or "
           "credential: no libraries, no "
           "configuration, no cache. The same commands are part of qcbak.",
-      .commands = {restore_command(), snapshots_command()},
+      .commands = {restore_command(), snapshots_command(), ls_command(), verify_command()},
       .examples = {{"qcbak-recover restore latest --repo /mnt/usb/repository --target /mnt/disk --verify",
                     "asks for the password, restores everything, reads it back"}},
+      .keeps_no_cache = true,
   };
   add_internal_commands(program);
   return run_program(program, argc, argv);

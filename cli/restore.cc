@@ -1,9 +1,9 @@
 // qcbak restore
 #include "backup/restore.h"
 
+#include "cli/confirm.h"
 #include "cli/messages.h"
 #include "cli/output.h"
-#include "cli/password.h"
 #include "cli/progress_display.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
@@ -118,15 +118,6 @@ void report(Output& output, const RestoreResult& result, bool verified, bool dry
   }
 }
 
-void confirm_delete(const Invocation& invocation, const std::string& target) {
-  if (invocation.arguments.has("yes") || invocation.arguments.has("dry-run")) return;
-  if (confirmed_on_terminal(invocation,
-                            say("Remove everything in {} that the snapshot does not have? [y/N]", one_line(target))))
-    return;
-  throw Error(ErrorCode::refused, say("--delete removes files in {}, and that was not confirmed", target))
-      .with_hint(std::string(tr("add --yes when that is meant, or look first with --dry-run")));
-}
-
 ExitCode run(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const SnapshotPath from = parse_snapshot_path(arguments.operands().front());
@@ -145,7 +136,9 @@ ExitCode run(const Invocation& invocation) {
   const bool dry_run = arguments.has("dry-run");
   if (dry_run) options.write = RestoreOptions::Write::no;
   options.threads = static_cast<unsigned>(arguments.number("threads", 0, 0, 256));
-  if (arguments.has("delete")) confirm_delete(invocation, options.target);
+  if (arguments.has("delete") && !dry_run)
+    require_confirmation(invocation,
+                         say("Remove everything in {} that the snapshot does not have?", one_line(options.target)));
 
   Session session(invocation, Session::Keys::any);
   const repository::SnapshotInfo snapshot = choose_snapshot(session, arguments, from.snapshot);
@@ -193,7 +186,7 @@ Command restore_command() {
           {"verify", "", "read everything back and compare it with the snapshot"},
           {"overwrite", "WHEN", "files that are there: always, if-changed (the default) or never"},
           {"delete", "", "remove what is in the target and not in the snapshot"},
-          {"yes", "", "do not ask before --delete removes anything"},
+          yes_option(),
           {"dry-run", "", "only say how much it would be"},
           {"threads", "N", "how many decrypt and write; one for each processor without it"},
       }),

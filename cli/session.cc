@@ -52,9 +52,10 @@ std::string repository_place(const Arguments& arguments) {
   return place;
 }
 
-std::string cache_directory(const Arguments& arguments) {
-  if (arguments.has("no-cache")) return "";
-  if (const auto directory = arguments.value("cache-dir")) return *directory;
+std::string cache_directory(const Invocation& invocation) {
+  if (invocation.arguments.has("no-cache")) return "";
+  if (const auto directory = invocation.arguments.value("cache-dir")) return *directory;
+  if (invocation.program.keeps_no_cache) return "";
   if (const std::string base = environment("XDG_CACHE_HOME"); base.starts_with("/")) return base + "/qcbak";
   if (const std::string home = environment("HOME"); home.starts_with("/") && home != "/") return home + "/.cache/qcbak";
   return ::geteuid() == 0 ? "/var/cache/qcbak" : "";
@@ -64,7 +65,7 @@ Session::Session(const Invocation& invocation, Keys keys) : invocation_(invocati
   const Arguments& arguments = invocation.arguments;
   storage_ = storage::open_local_directory(repository_place(arguments));
   repository::OpenOptions options;
-  options.cache_directory = cache_directory(arguments);
+  options.cache_directory = cache_directory(invocation);
   options.keys_directory = arguments.has("keys") ? arguments.text("keys") : environment("QCBAK_KEYS_DIR");
   options.rollback = arguments.has("accept-rollback") ? repository::OpenOptions::Rollback::accept
                                                       : repository::OpenOptions::Rollback::refuse;
@@ -86,23 +87,25 @@ void Session::unlock(Keys keys) {
   if (keys == Keys::any) password_ = {};
 }
 
-void Session::lock_for_writing() {
+std::unique_ptr<storage::Storage::WriterLock> wait_for_lock(const Invocation& invocation, storage::Storage& storage) {
   constexpr auto kPause = std::chrono::milliseconds(100);
   constexpr std::int64_t kSecond = 1'000'000'000;
-  const std::uint64_t seconds = invocation_.arguments.number("wait", kWaitSeconds, 0, kWaitLimitSeconds);
-  const std::int64_t until = invocation_.clock.monotonic_ns() + static_cast<std::int64_t>(seconds) * kSecond;
+  const std::uint64_t seconds = invocation.arguments.number("wait", kWaitSeconds, 0, kWaitLimitSeconds);
+  const std::int64_t until = invocation.clock.monotonic_ns() + static_cast<std::int64_t>(seconds) * kSecond;
   for (bool told = false;; told = true) {
     try {
-      lock_ = repository::lock_for_writing(*storage_, invocation_.clock, 0, nullptr);
-      break;
+      return repository::lock_for_writing(storage, invocation.clock, 0, nullptr);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::busy || invocation_.clock.monotonic_ns() >= until) throw;
+      if (error.code() != ErrorCode::busy || invocation.clock.monotonic_ns() >= until) throw;
     }
-    if (!told)
-      invocation_.output.warn(say("waiting for another process that is writing to {}", storage_->description()));
-    if (invocation_.stop.stop_requested()) throw Error(ErrorCode::interrupted, std::string(tr("stopped on request")));
+    if (!told) invocation.output.warn(say("waiting for another process that is writing to {}", storage.description()));
+    if (invocation.stop.stop_requested()) throw Error(ErrorCode::interrupted, std::string(tr("stopped on request")));
     std::this_thread::sleep_for(kPause);
   }
+}
+
+void Session::lock_for_writing() {
+  lock_ = wait_for_lock(invocation_, *storage_);
   repository_->refresh_log();
 }
 

@@ -1,14 +1,19 @@
-# cmake -DQCBAK=<program> -DOUTPUT=<folder> -P GenerateManual.cmake
+# cmake -DQCBAK=<program> [-DRECOVER=<program>] -DOUTPUT=<folder> -P GenerateManual.cmake
 #   OUTPUT/man1/qcbak.1.gz, qcbak-VERB.1.gz    from `qcbak internal man [VERB]`, for each line of `qcbak internal verbs`
+#   OUTPUT/man1/qcbak-recover.1.gz             from `qcbak-recover internal man`
 #   OUTPUT/completion/{qcbak,_qcbak,qcbak.fish}    from `qcbak internal completion SHELL`
 #   OUTPUT/complete    made last
 cmake_minimum_required(VERSION 3.25)
 
-function(generate file)
-  execute_process(COMMAND ${QCBAK} ${ARGN} OUTPUT_FILE ${file} RESULT_VARIABLE code)
+set(ENV{LC_ALL} C)  # in English, whoever builds it
+function(generate_by program file)
+  execute_process(COMMAND ${program} ${ARGN} OUTPUT_FILE ${file} RESULT_VARIABLE code)
   if(NOT code EQUAL 0)
-    message(FATAL_ERROR "qcbak ${ARGN} ended with ${code}")
+    message(FATAL_ERROR "${program} ${ARGN} ended with ${code}")
   endif()
+endfunction()
+function(generate file)
+  generate_by(${QCBAK} ${file} ${ARGN})
 endfunction()
 
 file(REMOVE_RECURSE ${OUTPUT})
@@ -19,6 +24,9 @@ file(STRINGS ${OUTPUT}/verbs verbs)
 foreach(verb IN LISTS verbs)
   generate(${OUTPUT}/man1/qcbak-${verb}.1 internal man ${verb})
 endforeach()
+if(RECOVER)
+  generate_by(${RECOVER} ${OUTPUT}/man1/qcbak-recover.1 internal man)
+endif()
 file(GLOB pages ${OUTPUT}/man1/*.1)
 find_program(GZIP gzip REQUIRED)
 execute_process(COMMAND ${GZIP} -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)

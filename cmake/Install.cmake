@@ -6,11 +6,17 @@ if(TARGET qcbak)
 
   # Manual pages and completions are written by the program itself, from the table its parser uses.
   set(generated ${CMAKE_BINARY_DIR}/generated)
+  set(recover "")
+  set(recover_argument "")
+  if(TARGET qcbak-recover)
+    set(recover qcbak-recover)
+    set(recover_argument -DRECOVER=$<TARGET_FILE:qcbak-recover>)
+  endif()
   add_custom_command(
     OUTPUT ${generated}/complete
-    COMMAND ${CMAKE_COMMAND} -DQCBAK=$<TARGET_FILE:qcbak> -DOUTPUT=${generated}
+    COMMAND ${CMAKE_COMMAND} -DQCBAK=$<TARGET_FILE:qcbak> ${recover_argument} -DOUTPUT=${generated}
             -P ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
-    DEPENDS qcbak ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
+    DEPENDS qcbak ${recover} ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
     COMMENT "Writing manual pages and completions"
     VERBATIM)
   add_custom_target(manual ALL DEPENDS ${generated}/complete)

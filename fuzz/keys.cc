@@ -11,7 +11,8 @@ void parse(ByteView stored) {
     const crypto::Sha256& config_hash = fuzz::binding().config_hash;
     const repository::KeyObject object = repository::parse_key_object(config_hash, stored);
     if (object.issuer != fuzz::domain().root) return;
-    const Bytes again = repository::encode_key_object(config_hash, object.domain, object.content, fuzz::domain().signer);
+    const Bytes again =
+        repository::encode_key_object(config_hash, object.domain, object.content, fuzz::domain().signer);
     check(equal(again, stored), "one key object has one encoding");
   });
 }

@@ -15,7 +15,7 @@ void open(LogEntry entry) {
 // The first byte is the kind of the event that these are the sealed details of.
 void open_details(ByteView details) {
   constexpr std::size_t kKinds = std::variant_size_v<LogEvent>;
-  const LogEvent events[kKinds] = {KeyEvent{}, Commit{},        Tombstone{},    Relabel{},    Hold{},  Release{},
+  const LogEvent events[kKinds] = {KeyEvent{},      Commit{},       Tombstone{},  Relabel{},    Hold{}, Release{},
                                    RetentionLock{}, Condemnation{}, Collection{}, Checkpoint{}, Audit{}};
   LogEntry entry;
   entry.event = events[fuzz::take_choice(details, kKinds)];

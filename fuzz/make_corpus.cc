@@ -141,8 +141,8 @@ struct SomeRecords {
       Bytes payload;
       std::vector<ChunkRef> chunks;
       for (const Bytes& content : contents) {
-        chunks.push_back({namer.name(ChunkType::reference, crypto::sha256(content)),
-                          static_cast<std::uint32_t>(content.size())});
+        chunks.push_back(
+            {namer.name(ChunkType::reference, crypto::sha256(content)), static_cast<std::uint32_t>(content.size())});
         append(payload, content);
       }
       const SealedRecord sealed =
@@ -268,9 +268,18 @@ void make_tree() {
   put("tree/leaf", 0, encode_leaf(some_entries()));
   put("tree/empty", 0, encode_leaf({}));
   Bytes branch;
-  cbor::Writer(branch).array(2).uint(1).array(2)
-      .array(3).bytes(as_bytes("a")).bytes(id_of<ChunkId>(1).view()).uint(10)
-      .array(3).bytes(as_bytes("b")).bytes(id_of<ChunkId>(2).view()).uint(1000);
+  cbor::Writer(branch)
+      .array(2)
+      .uint(1)
+      .array(2)
+      .array(3)
+      .bytes(as_bytes("a"))
+      .bytes(id_of<ChunkId>(1).view())
+      .uint(10)
+      .array(3)
+      .bytes(as_bytes("b"))
+      .bytes(id_of<ChunkId>(2).view())
+      .uint(1000);
   put("tree/branch", 0, branch);
   Bytes parts;
   cbor::Writer(parts).array(2).uint(2).array(4).bytes(id_of<ChunkId>(1).view()).uint(1000).null().uint(1U << 30);
@@ -278,8 +287,7 @@ void make_tree() {
   Bytes content_branch;
   cbor::Writer(content_branch).array(2).uint(3).array(1).array(2).bytes(id_of<ChunkId>(1).view()).uint(1U << 30);
   put("tree/content-branch", 0, content_branch);
-  put("tree/reference", 1,
-      encode_reference(id_of<ChunkId>(1), Bytes(2 * ChunkId::kSize), Bytes(3 * ChunkId::kSize)));
+  put("tree/reference", 1, encode_reference(id_of<ChunkId>(1), Bytes(2 * ChunkId::kSize), Bytes(3 * ChunkId::kSize)));
   Entry root;
   root.metadata = metadata_of(EntryType::directory);
   root.directory = id_of<ChunkId>(1);
@@ -375,7 +383,8 @@ int main(int count, char** arguments) {
     return 2;
   }
   corpus = arguments[1];
-  for (const char* target : {"config", "credential", "index", "keys", "log", "pack", "record", "segment", "snapshot", "tree"})
+  for (const char* target :
+       {"config", "credential", "index", "keys", "log", "pack", "record", "segment", "snapshot", "tree"})
     std::filesystem::create_directories(corpus + "/" + target);
   make_config();
   make_credential();

@@ -29,8 +29,7 @@ void read_directory(ByteView directory) {
   for (int i = 0; i < 2; ++i)
     writer.raw(new_map_segment(fuzz::binding(), fuzz::domain().current_epoch(), random).header.encode());
   Bytes table;
-  cbor::Writer(table).array(2).raw(segments).raw(
-      fuzz::seal("directory", crypto::sha256(segments).view(), directory));
+  cbor::Writer(table).array(2).raw(segments).raw(fuzz::seal("directory", crypto::sha256(segments).view(), directory));
   PackHeader header;
   header.table_a = 1U << 20;
   check_table(parse_pack_table(fuzz::binding(), fuzz::domain(), header, table), header.table_a);

@@ -15,22 +15,27 @@ Bytes encode(const Node& node) {
   switch (node.kind) {
     case NodeKind::directory_leaf:
       writer.array(node.entries.size());
-      for (const Entry& entry : node.entries) writer.raw(encode_entry(entry.name, entry.metadata, encode_details(entry)));
+      for (const Entry& entry : node.entries)
+        writer.raw(encode_entry(entry.name, entry.metadata, encode_details(entry)));
       break;
     case NodeKind::directory_branch:
     case NodeKind::content_branch:
       writer.array(node.branches.size());
       for (const Branch& branch : node.branches) {
-        if (node.kind == NodeKind::directory_branch) writer.array(3).bytes(branch.first_name);
-        else writer.array(2);
+        if (node.kind == NodeKind::directory_branch)
+          writer.array(3).bytes(branch.first_name);
+        else
+          writer.array(2);
         writer.bytes(branch.child.view()).uint(branch.weight);
       }
       break;
     case NodeKind::content_leaf:
       writer.array(2 * node.parts.size());
       for (const Part& part : node.parts) {
-        if (part.chunk) writer.bytes(part.chunk->view());
-        else writer.null();
+        if (part.chunk)
+          writer.bytes(part.chunk->view());
+        else
+          writer.null();
         writer.uint(part.length);
       }
       break;

@@ -8,12 +8,15 @@
 
 namespace qcbak::repository {
 
-// The functions below need a custodian's own key: Error(refused) when `context.domain` was unlocked with a credential.
+// The functions below need a custodian's own key: Error(refused) when `context.domain` was unlocked with a credential, or
+// by a custodian other than the first whose slot lies apart from the repository.
 
 // A further custodian of every epoch, with a password of their own. Returns the new slot's object.
 ObjectName add_custodian(const WriteContext& context, const std::string& name, ByteView password);
 
 // The slot that `password` opens gets a new password; the custodian stays the same. Error(wrong_key) when it opens none.
+// The old slot's object is removed where that can be: the slot of a custodian who came later must stay, without counting,
+// because the new one is proven by it.
 ObjectName change_password(const WriteContext& context, ByteView password, ByteView new_password);
 
 // Takes away a custodian's slot and grants, or a writer, or a drill recipient: named by its name, or by 8 or more digits

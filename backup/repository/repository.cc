@@ -24,11 +24,56 @@ std::string index_cache_name(const DomainKeys& domain, const ObjectName& name) {
   return domain.id.hex() + "-" + name.hex();
 }
 
+// In the cache an entry has its length and hash before it.
 Bytes framed(ByteView entry) {
   Bytes out;
   append_le<std::uint32_t>(out, static_cast<std::uint32_t>(entry.size()));
+  append(out, crypto::sha256(entry).view());
   append(out, entry);
   return out;
+}
+
+struct CachedLog {
+  struct Item {
+    LogEntry entry;
+    ByteView stored;
+  };
+  Bytes file;
+  std::vector<Item> entries;  // in order from 1, each tied to the one before
+  LogHead head;
+  bool whole = false;
+};
+
+// As far as it is good. Other processes of this user add to the file at the same time: entries can be there twice.
+CachedLog read_cached_log(const std::string& path, const crypto::Sha256& config_hash) {
+  constexpr std::size_t kFrameHead = 4 + crypto::Sha256::kSize;
+  CachedLog cached;
+  cached.head.hash = config_hash;
+  try {
+    cached.file = read_file(path, kLogCacheLimit);
+    cached.whole = true;
+    for (ByteView rest = cached.file; !rest.empty();) {
+      const std::size_t size = rest.size() < kFrameHead ? 0 : load_le<std::uint32_t>(rest.data());
+      const ByteView stored = size == 0 || size > rest.size() - kFrameHead ? ByteView() : rest.subspan(kFrameHead, size);
+      const crypto::Sha256 hash = crypto::sha256(stored);
+      if (stored.empty() || !equal(hash.view(), rest.subspan(4, crypto::Sha256::kSize)))
+        throw Error(ErrorCode::damaged, "an entry in the cache is damaged");
+      rest = rest.subspan(kFrameHead + size);
+      // Signatures were checked before entries were kept; the newest is compared with the storage.
+      LogEntry entry = parse_log_entry(config_hash, stored, Signatures::trusted);
+      if (entry.number <= cached.head.number) {
+        cached.whole = false;
+        continue;
+      }
+      if (entry.number != cached.head.number + 1 || entry.previous != cached.head.hash)
+        throw Error(ErrorCode::damaged, "an entry in the cache does not follow");
+      cached.head = {entry.number, hash};
+      cached.entries.push_back({std::move(entry), stored});
+    }
+  } catch (const Error&) {
+    cached.whole = false;
+  }
+  return cached;
 }
 
 }  // namespace
@@ -77,37 +122,20 @@ void Repository::load_log() {
   const std::string cache_path = log_cache_path();
   bool cache_is_whole = false;
   if (!cache_path.empty() && ::access(cache_path.c_str(), R_OK) == 0) {
-    const Bytes cached = read_file(cache_path, kLogCacheLimit);
-    ByteView rest = cached;
-    LogHead seen;
-    try {
-      while (rest.size() >= 4) {
-        const std::size_t size = load_le<std::uint32_t>(rest.data());
-        if (size > rest.size() - 4) break;
-        const ByteView stored = rest.subspan(4, size);
-        // The chain of hashes ties these to the newest, which is compared with the storage below; their signatures
-        // were checked before they were kept.
-        apply(parse_log_entry(config_hash_, stored, Signatures::trusted), stored);
-        rest = rest.subspan(4 + size);
-        seen = log_.head;
-      }
-      cache_is_whole = rest.empty();
-    } catch (const Error&) {
-      cache_is_whole = false;
-    }
-    if (seen.number > 0) {
-      const auto newest = storage_.get(log_path(seen.number), kLogEntryLimit);
-      const bool same = newest && crypto::sha256(*newest) == seen.hash;
+    CachedLog cached = read_cached_log(cache_path, config_hash_);
+    cache_is_whole = cached.whole;
+    if (cached.head.number > 0) {
+      const auto newest = storage_.get(log_path(cached.head.number), kLogEntryLimit);
+      const bool same = newest && crypto::sha256(*newest) == cached.head.hash;
       if (!same && options_.rollback == OpenOptions::Rollback::refuse)
         throw Error(ErrorCode::damaged, "the repository was rolled back or replaced: log entry " +
-                                            std::to_string(seen.number) + ", seen here before, is missing or different")
+                                            std::to_string(cached.head.number) +
+                                            ", seen here before, is missing or different")
             .with_hint("if an older copy was put in place on purpose, run once with --accept-rollback");
-      if (!same) {
-        log_ = {};
-        log_.head.hash = config_hash_;
-        annotations_.clear();
-        cache_is_whole = false;
-      }
+      if (!same) cached = {};
+      cache_is_whole = cached.whole;
+      for (const CachedLog::Item& item : cached.entries)
+        in_context("log entry " + std::to_string(item.entry.number), [&] { apply(item.entry, item.stored); });
     }
   }
   const std::uint64_t from_cache = log_.head.number;

@@ -24,24 +24,33 @@ std::unique_ptr<storage::Storage> Workshop::open_storage() const { return storag
 
 std::unique_ptr<repository::Repository> Workshop::open(const storage::ReadStorage& storage, Access access) const {
   repository::OpenOptions options;
-  options.cache_directory = root_ + "/cache";
+  options.cache_directory = cache();
+  options.rollback = rollback;
   return open_test_repository(storage, access, options);
 }
 
 BackupResult Workshop::backup(BackupOptions options) const {
-  const auto storage = open_storage();
-  const auto repository = open(*storage, Access::write_only);
+  return backup_to(*open_storage(), std::move(options));
+}
+
+BackupResult Workshop::backup_to(storage::Storage& storage, BackupOptions options, std::stop_token stop) const {
   const SystemClock clock;
   SystemRandom random;
+  const auto lock = repository::lock_for_writing(storage, clock, 0, {});
+  const auto repository = open(storage, Access::write_only);
   if (options.paths.empty()) options.paths = {source()};
   options.host = "host";
   Progress progress;
-  return qcbak::backup({*storage, *repository, repository->domain(""), clock, random}, options, progress, {});
+  return qcbak::backup({storage, *repository, repository->domain(""), clock, random}, options, progress, stop);
 }
 
 RestoreResult Workshop::restore(RestoreOptions options, const std::string& snapshot) const {
-  const auto storage = open_storage();
-  const auto repository = open(*storage, Access::read);
+  return restore_from(*open_storage(), std::move(options), snapshot);
+}
+
+RestoreResult Workshop::restore_from(const storage::ReadStorage& storage, RestoreOptions options,
+                                     const std::string& snapshot) const {
+  const auto repository = open(storage, Access::read);
   if (options.target.empty()) options.target = target();
   if (options.path.empty()) options.path = source();
   Progress progress;

@@ -21,6 +21,9 @@ class Workshop {
   std::string source() const { return root_ + "/source"; }
   std::string target() const { return root_ + "/target"; }
   std::string repository_path() const { return root_ + "/repository"; }
+  std::string cache() const { return root_ + "/cache"; }
+  // What opening says of a repository that is older than one seen before.
+  repository::OpenOptions::Rollback rollback = repository::OpenOptions::Rollback::refuse;
   // Runs a shell script in the source tree; throws when it fails.
   void in_source(const std::string& script) const;
 
@@ -30,6 +33,10 @@ class Workshop {
   // Each opens the repository anew, as a process would.
   BackupResult backup(BackupOptions options = {}) const;
   RestoreResult restore(RestoreOptions options = {}, const std::string& snapshot = "latest") const;
+  // The same with another medium, or with one's own hold on this one. Backing up takes the writer's lock.
+  BackupResult backup_to(storage::Storage& storage, BackupOptions options = {}, std::stop_token stop = {}) const;
+  RestoreResult restore_from(const storage::ReadStorage& storage, RestoreOptions options = {},
+                             const std::string& snapshot = "latest") const;
   // What rsync, with everything it can compare, says differs between source and the restored copy; empty: nothing.
   std::string difference() const;
 

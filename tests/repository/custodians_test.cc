@@ -6,6 +6,7 @@
 #include "tests/repository/test_repository.h"
 #include "tests/simulated/simulated_storage.h"
 #include "tests/support/seeded_random.h"
+#include "tests/support/temporary_directory.h"
 
 namespace qcbak::repository {
 namespace {
@@ -71,6 +72,53 @@ TEST_F(Custodians, ARemovedOneOpensNothingAndTheLastStays) {
   ASSERT_EQ(slots.size(), 1U);
   EXPECT_EQ(code_of([&] { remove_key(context(*first), slots.front().second->name); }), ErrorCode::refused);
   EXPECT_EQ(code_of([&] { remove_key(context(*first), "nobody"); }), ErrorCode::not_found);
+}
+
+// The whole log is checked from its first entry whenever the repository is opened.
+TEST_F(Custodians, WhatARemovedOneSignedStaysProven) {
+  add_custodian(context(*tests::open_test_repository(storage_, Access::read)), "second", as_bytes("before"));
+  {
+    const auto second = with_password("before");
+    tests::store_snapshot(context(*second), {{"a", to_bytes(as_bytes("1"))}});
+    issue_credential({context(*second)}, CredentialKind::write, "machine");
+    change_password(context(*second), as_bytes("before"), as_bytes("after"));
+  }
+  {
+    const auto second = with_password("after");
+    tests::store_snapshot(context(*second), {{"a", to_bytes(as_bytes("2"))}});
+    EXPECT_EQ(code_of([&] { with_password("before"); }), ErrorCode::wrong_key);
+  }
+  const auto first = tests::open_test_repository(storage_, Access::read);
+  remove_key(context(*first), "second");
+  EXPECT_EQ(code_of([&] { with_password("after"); }), ErrorCode::wrong_key);
+  EXPECT_EQ(tests::open_test_repository(storage_, Access::read)->snapshots(nullptr).size(), 2U);
+}
+
+TEST_F(Custodians, SlotsThatProveNothingAreTakenAway) {
+  const auto first = tests::open_test_repository(storage_, Access::read);
+  const ObjectName slot = add_custodian(context(*first), "second", as_bytes("password"));
+  {
+    const auto second = with_password("password");
+    tests::store_snapshot(context(*second), {{"a", to_bytes(as_bytes("1"))}});
+  }
+  remove_key(context(*first), "second");
+  EXPECT_FALSE(storage_.size(key_path(slot)));
+  EXPECT_EQ(tests::open_test_repository(storage_, Access::read)->snapshots(nullptr).size(), 1U);
+}
+
+TEST_F(Custodians, AKeyApartIsNotNeededToCheckWhatItSigned) {
+  const tests::TemporaryDirectory apart;
+  OpenOptions with_keys;
+  with_keys.keys_directory = apart.path();
+  add_custodian(context(*tests::open_test_repository(storage_, Access::read, with_keys)), "second", as_bytes("password"));
+  {
+    Repository second(storage_, with_keys);
+    second.unlock_with_password(as_bytes("password"));
+    tests::store_snapshot(context(second), {{"a", to_bytes(as_bytes("1"))}});
+    EXPECT_EQ(code_of([&] { issue_credential({context(second)}, CredentialKind::read, "machine"); }), ErrorCode::refused);
+  }
+  EXPECT_EQ(code_of([&] { with_password("password"); }), ErrorCode::wrong_key);
+  EXPECT_EQ(tests::open_test_repository(storage_, Access::read)->snapshots(nullptr).size(), 1U);
 }
 
 TEST_F(Custodians, CredentialsOpenAsMuchAsTheySayUntilTheyAreRevoked) {
