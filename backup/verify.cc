@@ -458,11 +458,11 @@ void Verification::check_index_entries(const std::string& path, Domain& domain,
   const std::vector<repository::IndexedPack>& packs = segment.packs();
   std::vector<bool> known;
   std::vector<std::uint32_t> counts(packs.size(), 0);
-  std::uint64_t absent = 0, wrong = 0, partial = 0;
+  std::uint64_t absent = 0, collected = 0, wrong = 0, partial = 0;
   for (const repository::IndexedPack& pack : packs) {
     known.push_back(domain.directories.knows(pack.name));
     domain.indexed.insert(pack.name);
-    if (!packs_.contains(pack.name)) ++absent;
+    if (!packs_.contains(pack.name)) ++(rightly_gone_.contains(pack.name) ? collected : absent);
   }
   for (std::size_t i = 0; i < segment.entry_count(); ++i) {
     const repository::IndexEntry entry = segment.entry(i);
@@ -488,6 +488,8 @@ void Verification::check_index_entries(const std::string& path, Domain& domain,
   say(wrong, " of its entries point to where no such chunk is");
   say(partial, " of its packs hold chunks that it does not list");
   if (!what.empty()) add(Kind::damaged, path, what);
+  else if (collected > 0)  // a collection that was interrupted; the next one takes them out
+    add(Kind::superfluous, path, std::to_string(collected) + " of its packs were collected");
 }
 
 // Others may have written meanwhile: packs that came, or were collected, and snapshots that were forgotten, are no
