@@ -27,17 +27,21 @@ namespace {
 
 using NameSet = std::unordered_set<ObjectName, IdHash<ObjectName>>;
 
-// How a missing or unreadable object was asked for. Reading errors of the medium are findings as well.
-std::optional<Bytes> get_or_note(const storage::ReadStorage& storage, const std::string& path, std::uint64_t limit,
-                                 std::string& what) {
+// An object's bytes, or why there are none. What the medium cannot read is a finding as well.
+struct Fetched {
+  std::optional<Bytes> bytes;
+  bool is_missing = false;
+  std::string what;
+
+  Kind kind() const { return is_missing ? Kind::missing : Kind::damaged; }
+};
+Fetched fetch(const storage::ReadStorage& storage, const std::string& path, std::uint64_t limit) {
   try {
-    auto stored = storage.get(path, limit);
-    if (!stored) what = "it is missing";
-    return stored;
+    if (auto stored = storage.get(path, limit)) return {std::move(stored), false, {}};
+    return {std::nullopt, true, "it is missing"};
   } catch (const Error& error) {
     if (error.code() != ErrorCode::io && error.code() != ErrorCode::damaged) throw;
-    what = error.what();
-    return std::nullopt;
+    return {std::nullopt, false, error.what()};
   }
 }
 
@@ -238,10 +242,9 @@ void Verification::list_objects() {
 
 void Verification::check_config() {
   const std::string path(repository::kConfigPath);
-  std::string what;
-  const auto stored = get_or_note(storage_, path, repository::kConfigLimit, what);
-  if (!stored) add(what == "it is missing" ? Kind::missing : Kind::damaged, path, what);
-  else if (crypto::sha256(*stored) != repository_.config_hash())
+  const Fetched stored = fetch(storage_, path, repository::kConfigLimit);
+  if (!stored.bytes) add(stored.kind(), path, stored.what);
+  else if (crypto::sha256(*stored.bytes) != repository_.config_hash())
     add(Kind::damaged, path, "it is not the one that everything here is bound to");
 }
 
@@ -261,22 +264,21 @@ void Verification::note_entry(const repository::LogEntry& entry) {
 // `previous`: the hash of the entry before, unless that one is damaged.
 void Verification::check_log_entry(std::uint64_t number, std::optional<crypto::Sha256>& previous) {
   const std::string path = repository::log_path(number);
-  std::string what;
-  const auto stored = get_or_note(storage_, path, repository::kLogEntryLimit, what);
+  const Fetched stored = fetch(storage_, path, repository::kLogEntryLimit);
   const auto expected = std::exchange(previous, std::nullopt);
-  if (!stored) {
-    add(what == "it is missing" ? Kind::missing : Kind::damaged, path, what);
+  if (!stored.bytes) {
+    add(stored.kind(), path, stored.what);
     return;
   }
   try {
-    const repository::LogEntry entry = repository::parse_log_entry(repository_.config_hash(), *stored);
+    const repository::LogEntry entry = repository::parse_log_entry(repository_.config_hash(), *stored.bytes);
     if (entry.number != number || (expected && entry.previous != *expected))
       throw Error(ErrorCode::damaged, "it does not follow the entry before");
     if (const DomainKeys* keys = repository_.find_domain(entry.domain)) {
       repository::LogEntry opened = entry;
       repository::open_log_details(repository_.binding(entry.domain), *keys, opened);
     }
-    previous = crypto::sha256(*stored);
+    previous = crypto::sha256(*stored.bytes);
     note_entry(entry);
     ++result_.log_entries;
   } catch (const Error& error) {
@@ -304,16 +306,15 @@ void Verification::check_keys() {
   std::set<DomainId> whole;  // domains with slots or grants in the repository itself
   for (const ObjectName& name : keys_) {
     const std::string path = repository::key_path(name);
-    std::string what;
     try {
-      const auto stored = get_or_note(storage_, path, repository::kKeyObjectLimit, what);
-      if (!stored) throw Error(ErrorCode::damaged, what);
-      if (repository::name_of(*stored) != name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
+      const Fetched stored = fetch(storage_, path, repository::kKeyObjectLimit);
+      if (!stored.bytes) throw Error(ErrorCode::damaged, stored.what);
+      if (repository::name_of(*stored.bytes) != name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
       if (!keys_added_.contains(name)) {
         add(Kind::superfluous, path, "no entry of the log names it");
         continue;
       }
-      const repository::KeyObject key = repository::parse_key_object(repository_.config_hash(), *stored);
+      const repository::KeyObject key = repository::parse_key_object(repository_.config_hash(), *stored.bytes);
       if (std::holds_alternative<repository::SlotObject>(key.content) ||
           std::holds_alternative<repository::GrantObject>(key.content))
         whole.insert(key.domain);
@@ -427,14 +428,13 @@ void Verification::check_indexes() {
 
 void Verification::check_index(const ObjectName& name) {
   const std::string path = repository::index_path(name);
-  std::string what;
   try {
-    const auto stored = get_or_note(storage_, path, repository::kIndexLimit, what);
-    if (!stored && what == "it is missing") return;  // a merge or a collection put another in its place meanwhile
-    if (!stored) throw Error(ErrorCode::damaged, what);
-    result_.bytes_read += stored->size();
-    if (repository::name_of(*stored) != name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
-    const auto its_domain = repository::index_domain(*stored);
+    const Fetched stored = fetch(storage_, path, repository::kIndexLimit);
+    if (stored.is_missing) return;  // a merge or a collection put another in its place meanwhile
+    if (!stored.bytes) throw Error(ErrorCode::damaged, stored.what);
+    result_.bytes_read += stored.bytes->size();
+    if (repository::name_of(*stored.bytes) != name) throw Error(ErrorCode::damaged, "its bytes do not match its name");
+    const auto its_domain = repository::index_domain(*stored.bytes);
     if (!its_domain) throw Error(ErrorCode::damaged, "it is no index");
     if (repository_.log().keys.domain(*its_domain) == nullptr) {
       add(Kind::superfluous, path, "it belongs to no domain of this repository");
@@ -444,7 +444,7 @@ void Verification::check_index(const ObjectName& name) {
     if (at == domains_.end()) return;
     check_index_entries(path, at->second,
                         repository::IndexSegment::parse(
-                            open_index(repository_.binding(*its_domain), *at->second.keys, *stored)));
+                            open_index(repository_.binding(*its_domain), *at->second.keys, *stored.bytes)));
   } catch (const Error& error) {
     if (!is_damage(error)) throw;
     add(Kind::damaged, path, error.what());
@@ -555,17 +555,16 @@ void Verification::check_pack_list(const SnapshotId& id, const std::vector<Objec
 
 void Verification::check_snapshot(const SnapshotId& id, const SnapshotState& state, Domain* domain, TreeCheck* trees) {
   const std::string path = repository::snapshot_path(state.object);
-  std::string what;
   try {
-    const auto bytes = get_or_note(storage_, path, repository::kSnapshotLimit, what);
-    if (!bytes && what == "it is missing") {
-      result_.findings[add(Kind::missing, path, what)].snapshots.push_back(id.hex());
+    const Fetched fetched = fetch(storage_, path, repository::kSnapshotLimit);
+    if (!fetched.bytes) {
+      result_.findings[add(fetched.kind(), path, fetched.what)].snapshots.push_back(id.hex());
       return;
     }
-    if (!bytes) throw Error(ErrorCode::damaged, what);
-    result_.bytes_read += bytes->size();
-    if (repository::name_of(*bytes) != state.object) throw Error(ErrorCode::damaged, "its bytes do not match its name");
-    const StoredSnapshot stored = repository::parse_snapshot(*bytes);
+    result_.bytes_read += fetched.bytes->size();
+    if (repository::name_of(*fetched.bytes) != state.object)
+      throw Error(ErrorCode::damaged, "its bytes do not match its name");
+    const StoredSnapshot stored = repository::parse_snapshot(*fetched.bytes);
     if (stored.domain != state.domain) throw Error(ErrorCode::damaged, "it belongs to another domain than its commit");
     if (domain == nullptr) {
       check_pack_list(id, stored.packs);
@@ -646,10 +645,9 @@ void Verification::check_other_snapshot_objects() {
   for (const ObjectName& name : snapshots_) {
     if (living.contains(name)) continue;
     const std::string path = repository::snapshot_path(name);
-    std::string what;
-    const auto stored = get_or_note(storage_, path, repository::kSnapshotLimit, what);
-    if (!stored && what == "it is missing") continue;
-    const bool intact = stored && repository::name_of(*stored) == name;
+    const Fetched stored = fetch(storage_, path, repository::kSnapshotLimit);
+    if (stored.is_missing) continue;
+    const bool intact = stored.bytes && repository::name_of(*stored.bytes) == name;
     const bool forgotten = committed_.contains(name);
     if (!forgotten) add(Kind::superfluous, path, intact ? "no commit names it" : "no commit names it, and it is damaged");
     else if (!intact) add(Kind::superfluous, path, "it is damaged, and its snapshot was forgotten");

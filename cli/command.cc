@@ -35,7 +35,8 @@ std::uint64_t Arguments::number(std::string_view option, std::uint64_t unless_gi
 
 const std::vector<Option>& output_options() {
   static const std::vector<Option> options = {
-      {"json", "", "write JSON to standard output, for programs"},
+      {"json", "",
+       "write JSON to standard output, for programs; after an error's line, standard error gets it as an object"},
       {.name = "quiet", .help = "no progress and no summary; errors are still shown", .letter = 'q'},
       {"no-progress", "", "no progress"},
       {.name = "help", .help = "show this help", .letter = 'h'},

@@ -92,6 +92,7 @@ struct Program {
   std::vector<Command> commands;
   std::vector<std::string_view> later = {};  // commands of the contract that this version does not have
   std::vector<Example> examples = {};
+  bool keeps_no_cache = false;
 };
 
 // Options of every command, and of those that use a repository.

@@ -34,6 +34,8 @@ inline std::string counted(std::uint64_t count, std::string_view one, std::strin
   return say(count == 1 ? one : many, count);
 }
 
-std::span<const std::pair<std::string_view, std::string_view>> catalogue();
+// Pairs of English and Vietnamese (vietnamese.cc).
+std::span<const std::pair<std::string_view, std::string_view>> vietnamese();
+std::span<const std::pair<std::string_view, std::string_view>> vietnamese_of_deep_errors();
 
 }  // namespace qcbak::cli

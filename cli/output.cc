@@ -131,7 +131,7 @@ void Output::warn(std::string_view text) {
 
 void Output::error(const Error& error) {
   std::string text = translate_message(error.what());
-  if (language() == Language::vietnamese)
+  if (language() == Language::vietnamese && text == error.what())
     if (const std::string_view what = lead(error.code()); !what.empty()) text = fmt::format("{}: {}", tr(what), text);
   if (!error.hint().empty()) text += "; " + translate_message(error.hint());
   warn(text);

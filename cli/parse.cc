@@ -65,7 +65,9 @@ class Parser {
     try {
       root_.parse(words);
     } catch (const CLI::ArgumentMismatch& mismatch) {
-      throw Error(ErrorCode::usage, say("{} wants a value", first_word(mismatch.what()))).with_hint(see_help(typed()));
+      std::string option = first_word(mismatch.what());
+      if (option.ends_with(':')) option.pop_back();
+      throw Error(ErrorCode::usage, say("{} wants a value", option)).with_hint(see_help(typed()));
     } catch (const CLI::ParseError& error) {
       throw Error(ErrorCode::usage, error.what()).with_hint(see_help(typed()));
     }

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
       .commands = {restore_command(), snapshots_command(), ls_command(), verify_command()},
       .examples = {{"qcbak-recover restore latest --repo /mnt/usb/repository --target /mnt/disk --verify",
                     "asks for the password, restores everything, reads it back"}},
+      .keeps_no_cache = true,
   };
   add_internal_commands(program);
   return run_program(program, argc, argv);

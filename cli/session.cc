@@ -52,9 +52,10 @@ std::string repository_place(const Arguments& arguments) {
   return place;
 }
 
-std::string cache_directory(const Arguments& arguments) {
-  if (arguments.has("no-cache")) return "";
-  if (const auto directory = arguments.value("cache-dir")) return *directory;
+std::string cache_directory(const Invocation& invocation) {
+  if (invocation.arguments.has("no-cache")) return "";
+  if (const auto directory = invocation.arguments.value("cache-dir")) return *directory;
+  if (invocation.program.keeps_no_cache) return "";
   if (const std::string base = environment("XDG_CACHE_HOME"); base.starts_with("/")) return base + "/qcbak";
   if (const std::string home = environment("HOME"); home.starts_with("/") && home != "/") return home + "/.cache/qcbak";
   return ::geteuid() == 0 ? "/var/cache/qcbak" : "";
@@ -64,7 +65,7 @@ Session::Session(const Invocation& invocation, Keys keys) : invocation_(invocati
   const Arguments& arguments = invocation.arguments;
   storage_ = storage::open_local_directory(repository_place(arguments));
   repository::OpenOptions options;
-  options.cache_directory = cache_directory(arguments);
+  options.cache_directory = cache_directory(invocation);
   options.keys_directory = arguments.has("keys") ? arguments.text("keys") : environment("QCBAK_KEYS_DIR");
   options.rollback = arguments.has("accept-rollback") ? repository::OpenOptions::Rollback::accept
                                                       : repository::OpenOptions::Rollback::refuse;

@@ -14,8 +14,8 @@ namespace qcbak::cli {
 
 // What --repo or QCBAK_REPO names: a directory. Error(usage) for kinds of places that this version cannot use.
 std::string repository_place(const Arguments& arguments);
-// How the caches of a user are found; empty: none.
-std::string cache_directory(const Arguments& arguments);
+// Of this user; empty: none. qcbak-recover keeps none unless it is told to: a rescue system forgets it anyway.
+std::string cache_directory(const Invocation& invocation);
 
 // Waits as --wait says, and says so. Error(busy), Error(interrupted).
 std::unique_ptr<storage::Storage::WriterLock> wait_for_lock(const Invocation& invocation, storage::Storage& storage);

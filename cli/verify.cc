@@ -54,7 +54,8 @@ SnapshotId choose_by_id(const repository::Repository& repository, const std::str
 }
 
 SnapshotId choose(Session& session, const Arguments& arguments, const std::string& text) {
-  if (text.starts_with("latest")) return choose_snapshot(session, arguments, text).header.id;
+  if (text == "latest" && !session.repository().domains().empty())
+    return choose_snapshot(session, arguments, text).header.id;
   return choose_by_id(session.repository(), text);
 }
 

@@ -66,11 +66,21 @@ struct FlagName {
   std::string_view name;
 };
 constexpr FlagName kFlagNames[] = {
-    {FS_SECRM_FL, "secure-deletion"}, {FS_UNRM_FL, "undeletable"}, {FS_COMPR_FL, "compressed"},
-    {FS_SYNC_FL, "synchronous"},      {FS_IMMUTABLE_FL, "immutable"}, {FS_APPEND_FL, "append-only"},
-    {FS_NODUMP_FL, "no-dump"},        {FS_NOATIME_FL, "no-atime"}, {FS_NOCOMP_FL, "not-compressed"},
-    {FS_JOURNAL_DATA_FL, "journal-data"}, {FS_NOTAIL_FL, "no-tail-merging"}, {FS_DIRSYNC_FL, "synchronous-directory"},
-    {FS_TOPDIR_FL, "top-directory"},  {FS_NOCOW_FL, "no-copy-on-write"}, {FS_PROJINHERIT_FL, "project-inherited"},
+    {FS_SECRM_FL, "secure-deletion"},
+    {FS_UNRM_FL, "undeletable"},
+    {FS_COMPR_FL, "compressed"},
+    {FS_SYNC_FL, "synchronous"},
+    {FS_IMMUTABLE_FL, "immutable"},
+    {FS_APPEND_FL, "append-only"},
+    {FS_NODUMP_FL, "no-dump"},
+    {FS_NOATIME_FL, "no-atime"},
+    {FS_NOCOMP_FL, "not-compressed"},
+    {FS_JOURNAL_DATA_FL, "journal-data"},
+    {FS_NOTAIL_FL, "no-tail-merging"},
+    {FS_DIRSYNC_FL, "synchronous-directory"},
+    {FS_TOPDIR_FL, "top-directory"},
+    {FS_NOCOW_FL, "no-copy-on-write"},
+    {FS_PROJINHERIT_FL, "project-inherited"},
 };
 
 std::string flag_names(std::uint32_t flags) {
@@ -148,8 +158,7 @@ class Application {
     const auto names = list_names();
     if (names.empty() && wanted_.attributes.empty()) return;
     // An owner who is not root must be able to write the file to set "user.*" on it.
-    if (!is_link() && ::geteuid() != 0 && (now_.mode & S_IWUSR) == 0 && chmod(now_.mode | S_IWUSR))
-      read_status();
+    if (!is_link() && ::geteuid() != 0 && (now_.mode & S_IWUSR) == 0 && chmod(now_.mode | S_IWUSR)) read_status();
     for (const std::string& name : names) {
       const bool unwanted = !contains(wanted_.attributes, name) && !is_given_by_policy(name) && is_kept_attribute(name);
       // An inherited access list goes even if another comes: until then the mode must not open what it names.
@@ -188,10 +197,14 @@ class Application {
     }
     const struct timespec times[2] = {{0, UTIME_OMIT},
                                       {static_cast<time_t>(wanted_.mtime_s), static_cast<long>(wanted_.mtime_ns)}};
-    const int result = path_only() ? ::utimensat(AT_FDCWD, proc_path_.c_str(), times, 0) : ::futimens(fd_, times);
-    if (result == 0) return;
+    if (!path_only() ? ::futimens(fd_, times) == 0 : set_times_of_path(times)) return;
     times_missed_ = true;
     miss("mtime", errno);
+  }
+
+  // Directly from Linux 5.8 on, so that a rescue system needs no /proc.
+  bool set_times_of_path(const struct timespec (&times)[2]) const {
+    return ::utimensat(fd_, "", times, AT_EMPTY_PATH) == 0 || ::utimensat(AT_FDCWD, proc_path_.c_str(), times, 0) == 0;
   }
 
   void set_flags(std::uint32_t mask) {
@@ -207,7 +220,8 @@ class Application {
     confirm_flags();
     read_status();
     if (!times_missed_ && (now_.mtime_s != wanted_.mtime_s || now_.mtime_ns != wanted_.mtime_ns))
-      shortfalls_.push_back({"mtime", "the file system cannot hold " + describe_time(wanted_.mtime_s, wanted_.mtime_ns)});
+      shortfalls_.push_back(
+          {"mtime", "the file system cannot hold " + describe_time(wanted_.mtime_s, wanted_.mtime_ns)});
     if (!is_link() && !mode_missed_ && now_.mode != wanted_.mode)
       shortfalls_.push_back({"mode", fmt::format("it became {:04o}", now_.mode)});
   }
@@ -215,8 +229,9 @@ class Application {
   void confirm_flags() {
     const std::uint32_t missed = (current_flags_.value_or(0) ^ wanted_.flags) & kRestorableFlags;
     if (missed != 0)
-      shortfalls_.push_back({"flags " + flag_names(missed),
-                             current_flags_ && flags_refused_ != 0 ? errno_text(flags_refused_) : "not taken by the file system"});
+      shortfalls_.push_back({"flags " + flag_names(missed), current_flags_ && flags_refused_ != 0
+                                                                ? errno_text(flags_refused_)
+                                                                : "not taken by the file system"});
     // On btrfs, setting flags on a compressed file sets its algorithm back to the default.
     if (!flags_changed_) return;
     for (const ExtendedAttribute& attribute : wanted_.attributes) {
@@ -230,7 +245,10 @@ class Application {
   void miss_attribute(std::string_view name, int errno_value) { miss("attribute " + printable(name), errno_value); }
 
   bool chmod(std::uint32_t mode) const {
-    return (path_only() ? ::chmod(proc_path_.c_str(), mode) : ::fchmod(fd_, mode)) == 0;
+    if (!path_only()) return ::fchmod(fd_, mode) == 0;
+    // fchmodat2(2), from Linux 6.6 on, needs no /proc. The C library does not have it yet.
+    constexpr long kFchmodat2 = 452;
+    return ::syscall(kFchmodat2, fd_, "", mode, AT_EMPTY_PATH) == 0 || ::chmod(proc_path_.c_str(), mode) == 0;
   }
 
   int remove(const std::string& name) const {
@@ -261,7 +279,11 @@ class Application {
       size = list();
     }
     std::vector<std::string> names;
-    if (size < 0 && errno != EOPNOTSUPP) miss("attributes", errno);
+    const bool without_proc = size < 0 && errno == ENOENT && path_only();
+    if (without_proc && !wanted_.attributes.empty())
+      shortfalls_.push_back({"attributes", "/proc is not mounted"});
+    else if (size < 0 && !without_proc && errno != EOPNOTSUPP)
+      miss("attributes", errno);
     for (std::size_t at = 0; size > 0 && at < static_cast<std::size_t>(size); at += names.back().size() + 1)
       names.emplace_back(buffer.c_str() + at);
     return names;

@@ -26,9 +26,9 @@ using repository::Metadata;
 
 static_assert(kProtectingFlags == (FS_IMMUTABLE_FL | FS_APPEND_FL));
 static_assert(kContentFlags == (FS_COMPR_FL | FS_NOCOMP_FL | FS_NOCOW_FL));
-static_assert(kRestorableFlags == (kProtectingFlags | kContentFlags | FS_SECRM_FL | FS_UNRM_FL | FS_SYNC_FL |
-                                   FS_NODUMP_FL | FS_NOATIME_FL | FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | FS_DIRSYNC_FL |
-                                   FS_TOPDIR_FL | FS_PROJINHERIT_FL));
+static_assert(kRestorableFlags ==
+              (kProtectingFlags | kContentFlags | FS_SECRM_FL | FS_UNRM_FL | FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL |
+               FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_PROJINHERIT_FL));
 
 // The kernel's own limits: XATTR_LIST_MAX and XATTR_SIZE_MAX are 64 KiB, a link target is shorter than PATH_MAX.
 constexpr std::size_t kAttributeLimit = 64 * 1024;
@@ -101,9 +101,11 @@ class Attributes {
 
   // "name\0name\0…"; nothing where the file system has no attributes.
   std::string names(std::string_view path) const {
-    return grown(path, "list attributes of", [&](char* to, std::size_t size) {
-             return proc_path_.empty() ? ::flistxattr(fd_, to, size) : ::listxattr(proc_path_.c_str(), to, size);
-           }).value_or("");
+    return grown(path, "list attributes of",
+                 [&](char* to, std::size_t size) {
+                   return proc_path_.empty() ? ::flistxattr(fd_, to, size) : ::listxattr(proc_path_.c_str(), to, size);
+                 })
+        .value_or("");
   }
   // Nothing when it is gone by now or not for this process to read.
   std::optional<std::string> value(const char* name, std::string_view path) const {
@@ -124,6 +126,9 @@ class Attributes {
         return buffer;
       }
       if (errno == ENODATA || errno == EPERM || errno == EACCES || errno == EOPNOTSUPP) return std::nullopt;
+      // The link in /proc leads to an inode that is held open: there is nothing else that could be missing.
+      if (errno == ENOENT)
+        throw Error(ErrorCode::unsupported, std::string(action) + " " + printable(path) + ": /proc is not mounted");
       if (errno != ERANGE || buffer.size() >= kAttributeLimit) throw_errno(action, printable(path));
       buffer.resize(buffer.size() * 16);
     }
@@ -223,8 +228,7 @@ void capture_details(int fd, std::string_view path, Metadata& metadata) {
 
 void capture_details_at(int directory_fd, const char* name, std::string_view path, Metadata& metadata) {
   const UniqueFd fd(::openat(directory_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd && vanished(errno))
-    throw Error(ErrorCode::not_found, "open " + printable(path) + ": " + errno_text(errno));
+  if (!fd && vanished(errno)) throw Error(ErrorCode::not_found, "open " + printable(path) + ": " + errno_text(errno));
   if (!fd) throw_errno("open", printable(path));
   if (status_of(fd.get(), path).metadata.type != metadata.type)
     throw Error(ErrorCode::not_found, "open " + printable(path) + ": something else has its name now");

@@ -51,7 +51,8 @@ UniqueFd open_file_at(int directory_fd, const char* name, std::string_view path)
 // Adds flags and extended attributes to `metadata` through an open descriptor of a file or directory …
 void capture_details(int fd, std::string_view path, repository::Metadata& metadata);
 // … or, for what must not or cannot be opened (symlinks, FIFOs, sockets, devices): link target and attributes by name,
-// through O_PATH and /proc. Throws Error(not_found) when the entry vanished or is no longer of `metadata.type`.
+// through O_PATH and /proc. Throws Error(not_found) when the entry vanished or is no longer of `metadata.type`, and
+// Error(unsupported), with all but the attributes filled in, where /proc is not mounted.
 void capture_details_at(int directory_fd, const char* name, std::string_view path, repository::Metadata& metadata);
 
 // The data extents of a file, in ascending order, found by SEEK_DATA/SEEK_HOLE; everything between is a hole. One extent

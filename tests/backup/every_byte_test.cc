@@ -1,5 +1,6 @@
 // Whatever byte of whatever object changes: it is found, named, and repaired as far as can be. Every seventh byte, each at
-// one level, in the quick set; QCBAK_EVERY_BYTE: every byte at all levels.
+// one level, in the quick set; QCBAK_EVERY_BYTE: every byte found at all
+// levels, every 29th repaired, in the full set; QCBAK_EVERY_REPAIR: every byte repaired too, in the long one.
 #include <gtest/gtest.h>
 
 #include "tests/backup/damage_checks.h"
@@ -7,8 +8,10 @@
 namespace qcbak::tests {
 namespace {
 
-#ifdef QCBAK_EVERY_BYTE
+#if defined QCBAK_EVERY_REPAIR
 constexpr std::size_t kVerifyStep = 1, kRepairStep = 1;
+#elif defined QCBAK_EVERY_BYTE
+constexpr std::size_t kVerifyStep = 1, kRepairStep = 29;
 #else
 constexpr std::size_t kVerifyStep = 7, kRepairStep = 211;
 #endif

@@ -2,10 +2,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,25 +13,23 @@
 #include "backup/source/target.h"
 #include "base/error.h"
 #include "tests/support/loop_mount.h"
-#include "tests/support/run_command.h"
+#include "tests/support/whole_tree.h"
 
 namespace qcbak::source {
 namespace {
 
 using repository::EntryType;
 using repository::Metadata;
+using tests::in_directory;
+using tests::listing;
 using tests::LoopMount;
-using tests::run_or_throw;
+using tests::set_mtime;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 using Existing = Target::Existing;
 using Shortfalls = std::vector<Target::Shortfall>;
-
-void shell(const std::string& directory, const std::string& script) {
-  run_or_throw({"sh", "-euc", "cd \"$0\"; " + script, directory});
-}
 
 // The least that a backup and a restore do: every entry of `source`, below `target`.
 class Copy {
@@ -130,89 +126,6 @@ class Copy {
   Shortfalls shortfalls_;
 };
 
-void make_socket(const std::string& path) {
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  struct sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  ASSERT_LT(path.size(), sizeof address.sun_path);
-  std::copy(path.begin(), path.end(), address.sun_path);
-  ASSERT_EQ(::bind(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof address), 0) << path;
-}
-
-void set_mtime(const std::string& path, std::int64_t seconds, long nanoseconds) {
-  const struct timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(seconds), nanoseconds}};
-  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW), 0) << path;
-}
-
-// Every kind of entry, and of metadata, that all the file systems here hold.
-void make_tree(const std::string& root) {
-  ASSERT_EQ(::mkdir(root.c_str(), 0755), 0);
-  shell(root, R"sh(
-    printf content > plain; : > empty
-    mkdir -p directory/deep/deeper sticky setgid private; chmod 1777 sticky; chmod 2750 setgid; chmod 0 private
-    printf '#!/bin/sh' > program; chown 1234:4321 program; chmod 6755 program
-    printf secret > unreadable; chmod 0 unreadable
-    printf x > acl; setfacl -m u:1:rwx,g:2:r,m::rx acl
-    printf x > acl_setgid; chmod 2770 acl_setgid; setfacl -m u:1:rwx acl_setgid
-    mkdir inheriting; setfacl -m u:5:rwx inheriting; setfacl -d -m u:3:rx,g:4:rw inheriting
-    printf x > inheriting/with; printf x > inheriting/without; setfacl -b inheriting/without
-    mkdir inheriting/below; setfacl -bk inheriting/below
-    printf x > attributes; setfattr -n user.text -v value attributes; setfattr -n user.empty attributes
-    setfattr -n trusted.binary -v 0x00ff0a00 attributes; setfattr -n user.large -v "$(printf '%0700d' 7)" attributes
-    setfattr -n trusted.directory -v 1 directory; setfattr -n user.directory -v 1 directory
-    cp /bin/true capable; chown 33:33 capable; setcap cap_net_raw,cap_chown+ep capable
-    printf 1 > linked; ln linked directory/linked; ln linked directory/deep/linked
-    ln -s plain link; ln link link_too; ln -s ../../../../../etc/passwd up; ln -s / root;
-    ln -s "$(printf 'odd \n\377 target')" odd; ln -s "$(printf '%0900d' 0)" long; ln -s . self
-    setfattr -h -n trusted.link -v 1 link; chown -h 12:34 link
-    mkfifo fifo; chmod 0622 fifo; setfacl -m u:9:w fifo; setfattr -n trusted.fifo -v 1 fifo
-    mknod null c 1 3; mknod disk b 259 70000; chown 6:6 disk; chmod 0660 disk; setfattr -n trusted.disk -v 1 disk
-    mkdir 'báo cáo'; printf x > 'báo cáo/đề án.txt'; printf x > ./-dash; printf x > ' space '
-    printf x > "$(printf 'new\nline')"; printf x > "$(printf '\377\376 bytes')"; printf x > "$(printf '%0255d' 0)"
-  )sh");
-  make_socket(root + "/socket");
-  shell(root, "chmod 0751 socket; chown 7:8 socket");
-  const std::string sparse = root + "/sparse";
-  const UniqueFd fd(::open(sparse.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  ASSERT_EQ(::ftruncate(fd.get(), 64 << 20), 0);
-  pwrite_full(fd.get(), Bytes(128 * 1024, std::byte{'d'}), 1 << 20, sparse);
-  pwrite_full(fd.get(), Bytes(1, std::byte{'d'}), 40 << 20, sparse);
-  set_mtime(root + "/plain", -1, 999'999'999);
-  set_mtime(root + "/empty", 7'258'118'400, 123'456'789);  // 2200
-  for (const char* name : {"link", "fifo", "socket", "null", "directory/deep", "inheriting", "báo cáo"})
-    set_mtime(root + "/" + name, 1'000'000'000, 1);
-  // Last, because they forbid the rest.
-  shell(root, R"sh(
-    for flag in i a d A S ia; do
-      printf x > flag_$flag; mkdir flags_$flag; printf x > flags_$flag/below
-      chattr +$flag flag_$flag flags_$flag 2>/dev/null || [ $flag = S ]
-    done
-    chattr +i linked; touch -d @1000000001 directory .
-  )sh");
-}
-
-std::string listing(const std::string& root, const std::string& command) {
-  return run_or_throw({"sh", "-euc", "cd \"$0\"; " + command, root});
-}
-
-void expect_same(const std::string& a, const std::string& b) {
-  EXPECT_EQ(run_or_throw({"rsync", "-aHAXSn", "--checksum", "--itemize-changes", "--delete", a + "/", b + "/"}), "");
-  for (const char* command : {
-           "find . -printf '%y %m %U %G %T@ %n %l %P\\0' | sort -z | tr '\\0' '\\n'",
-           "find . -type f -printf '%s %P\\0' | sort -z | tr '\\0' '\\n'",
-           "find . -type c -o -type b | sort | xargs stat -c '%t %T %n'",
-           "find . ! -type l -print0 | sort -z | xargs -0 getfacl -n",
-           "find . -print0 | sort -z | xargs -0 getfattr -d -m - -h -e hex",
-           "find . '(' -type f -o -type d ')' -print0 | sort -z | xargs -0 lsattr -d",
-       })
-    EXPECT_EQ(listing(a, command), listing(b, command)) << command;
-  for (const char* name : {"sparse"}) {
-    struct stat status;
-    ASSERT_EQ(::stat((b + "/" + name).c_str(), &status), 0);
-    EXPECT_LT(status.st_blocks * 512, 1 << 20);
-  }
-}
-
 std::vector<std::string> texts(const Shortfalls& shortfalls) {
   std::vector<std::string> result;
   for (const Target::Shortfall& shortfall : shortfalls) result.push_back(shortfall.what + ": " + shortfall.reason);
@@ -233,15 +146,14 @@ TEST_P(RoundTrip, KeepsEverything) {
   const auto& [kind, resolution] = GetParam();
   const LoopMount mount(kind);
   const std::string source = mount / "s";
-  make_tree(source);
-  if (HasFatalFailure()) return;
+  tests::make_whole_tree(source);
   Target target(mount / "t", resolution);
   // Anew, over what the first left with its flags and access lists, and into its inodes.
   for (const Existing existing : {Existing::replace, Existing::replace, Existing::reuse}) {
     const Copy copy(source, target, existing);
     EXPECT_THAT(texts(copy.shortfalls()), IsEmpty());
     EXPECT_THAT(copy.differences(), IsEmpty());
-    expect_same(source, target.path());
+    EXPECT_EQ(tests::differences(source, target.path()), "");
   }
   for (const std::string& name : list_directory(target.open_directory("").get(), "")) {
     // The target's own flags are not this function's to clear; this tree gives it none.
@@ -254,7 +166,7 @@ TEST(AcrossFileSystems, WhatTheTargetCannotHoldIsReported) {
   const LoopMount ext4("ext4"), tmpfs("tmpfs");
   const std::string source = ext4 / "s";
   ASSERT_EQ(::mkdir(source.c_str(), 0755), 0);
-  shell(source, "printf x > f; setfattr -n user.x -v 1 f; chattr +sSdi f; mkdir d; chattr +TA d");
+  in_directory(source, "printf x > f; setfattr -n user.x -v 1 f; chattr +sSdi f; mkdir d; chattr +TA d");
   Target target(tmpfs / "t");
   const Copy copy(source, target, Existing::replace);
   EXPECT_THAT(texts(copy.shortfalls()), ::testing::UnorderedElementsAre(
@@ -270,7 +182,7 @@ TEST(AcrossFileSystems, TimesBeyondTheRangeAreReported) {
   const LoopMount ext4("ext4"), tmpfs("tmpfs");
   const std::string source = tmpfs / "s";
   ASSERT_EQ(::mkdir(source.c_str(), 0755), 0);
-  shell(source, ": > f");
+  in_directory(source, ": > f");
   set_mtime(source + "/f", 20'000'000'000, 0);  // 2603; ext4 ends in 2446
   Target target(ext4 / "t");
   EXPECT_THAT(texts(Copy(source, target, Existing::replace).shortfalls()),
@@ -281,7 +193,7 @@ TEST(Btrfs, FlagsThatMustComeBeforeTheContent) {
   const LoopMount mount("btrfs");
   const std::string source = mount / "s";
   ASSERT_EQ(::mkdir(source.c_str(), 0755), 0);
-  shell(source, R"sh(
+  in_directory(source, R"sh(
     : > nocow; chattr +C nocow; printf content >> nocow
     mkdir nocow_below; chattr +C nocow_below; printf x > nocow_below/inherits
     : > compressed; chattr +d compressed; setfattr -n btrfs.compression -v zstd compressed
@@ -303,7 +215,7 @@ TEST(RemoveTree, StopsAtAnotherFileSystem) {
   target.make_directory("d");
   target.make_directory("d/bound");
   target.make_directory("d/mounted");
-  shell(mount.path(), "mkdir other; : > other/kept");
+  in_directory(mount.path(), "mkdir other; : > other/kept");
   const std::string bound = mount / "t/d/bound", mounted = mount / "t/d/mounted";
   for (const bool is_bind : {true, false}) {
     const std::string& place = is_bind ? bound : mounted;
@@ -311,7 +223,7 @@ TEST(RemoveTree, StopsAtAnotherFileSystem) {
       ASSERT_EQ(::mount((mount / "other").c_str(), place.c_str(), nullptr, MS_BIND, nullptr), 0);
     else
       ASSERT_EQ(::mount("none", place.c_str(), "tmpfs", 0, nullptr), 0);
-    shell(place, ": > kept");
+    in_directory(place, ": > kept");
     for (const char* path : {"d", is_bind ? "d/bound" : "d/mounted"}) {
       try {
         target.remove_tree(path);
@@ -330,7 +242,7 @@ TEST(RemoveTree, StopsAtAnotherFileSystem) {
 TEST(RemoveTree, TakesSubvolumes) {
   const LoopMount mount("btrfs");
   Target target(mount / "t");
-  shell(mount / "t", "mkdir d; btrfs subvolume create d/v >/dev/null; : > d/v/f");
+  in_directory(mount / "t", "mkdir d; btrfs subvolume create d/v >/dev/null; : > d/v/f");
   target.remove_tree("d");
   EXPECT_THAT(list_directory(target.open_directory("").get(), ""), IsEmpty());
 }

@@ -31,7 +31,7 @@ LoopMount::LoopMount(const std::string& kind) : path_(directory_ / "mount") {
   (void)entered;
   if (::mkdir(path_.c_str(), 0755) != 0) throw_errno("create", path_);
   if (kind == "tmpfs") {
-    if (::mount("none", path_.c_str(), "tmpfs", 0, "size=64m,mode=755") != 0) throw_errno("mount", path_);
+    if (::mount("none", path_.c_str(), "tmpfs", 0, "size=256m,mode=755") != 0) throw_errno("mount", path_);
     return;
   }
   const std::string image = directory_ / "image";
