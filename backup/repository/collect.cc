@@ -21,7 +21,6 @@ class Collector {
  private:
   bool exclusive() const { return options_.grace_ns == 0; }
   LogState const& log() const { return context_.repository.log(); }
-  Index& index() const { return context_.repository.index(context_.domain); }
   void stop_if_asked() const;
   void refuse_shortened_log();
   void choose_roots();
@@ -31,6 +30,7 @@ class Collector {
   bool is_due(const PackUsage& pack) const;
   bool is_wasteful(const PackUsage& pack) const;
   bool belongs_here(const PackUsage& pack);
+  bool may_go(const PackUsage& pack);
   void report();
   void collect_unneeded();
   void rewrite();
@@ -174,6 +174,22 @@ void Collector::condemn(const std::vector<ObjectName>& packs) {
   result_.packs_condemned += packs.size();
 }
 
+// Nothing in the pack is needed, and its own directory agrees.
+bool Collector::may_go(const PackUsage& pack) {
+  if (pack.needed_bytes > 0 || !belongs_here(pack)) return false;
+  try {
+    const PackTable table = read_pack_table(context_.storage, pack.name,
+                                            context_.repository.binding(context_.domain.id), context_.domain);
+    return std::none_of(table.records.begin(), table.records.end(),
+                        [&](const PackRecord& record) { return usage_->must_stay(pack.name, record); });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::not_found) return false;
+    if (error.code() != ErrorCode::damaged) throw;
+    result_.packs_damaged.push_back(pack.name);
+    return false;
+  }
+}
+
 // With nobody else writing, these entries only state intent and outcome: a full disk must not keep packs from going.
 void Collector::append_where_possible(const MakeEvent& make_event) {
   try {
@@ -219,7 +235,7 @@ void Collector::collect_unneeded() {
   std::vector<ObjectName> to_condemn;
   std::vector<ObjectName> to_remove;
   for (const PackUsage& pack : usage_->packs()) {
-    if (pack.needed_bytes > 0 || (pack.condemned && !is_due(pack)) || !belongs_here(pack)) continue;
+    if ((pack.condemned && !is_due(pack)) || !may_go(pack)) continue;
     if (!pack.condemned) to_condemn.push_back(pack.name);
     if (pack.condemned || exclusive()) to_remove.push_back(pack.name);
   }
@@ -287,8 +303,9 @@ std::vector<ObjectName> Collector::copy_needed(const std::vector<PackUsage>& bat
       std::size_t found = 0;
       const std::vector<std::uint32_t> needed = usage_->needed_records(pack.name);
       for (const PackRecord& record : table.records) {
-        if (!std::binary_search(needed.begin(), needed.end(), record.offset)) continue;
-        ++found;
+        const bool is_needed = std::binary_search(needed.begin(), needed.end(), record.offset);
+        if (!is_needed && !usage_->must_stay(pack.name, record)) continue;
+        if (is_needed) ++found;
         PackBuilder& builder = builders[record.info.type == static_cast<std::uint8_t>(ChunkType::data) ? 0 : 1];
         if (!builder.fits(record.info, record.stored_length)) put_pack(builder, written);
         builder.add(table.segments[record.segment], record.info,

@@ -81,9 +81,9 @@ std::vector<std::vector<IndexedPack>> group_packs(const std::vector<Input>& inpu
     }
   }
   std::vector<std::vector<IndexedPack>> groups;
-  std::size_t in_group = kMergedEntries;
+  std::size_t in_group = 0;
   for (const auto& [name, pack] : packs) {
-    if (in_group + pack.second > kMergedEntries) {
+    if (groups.empty() || in_group + pack.second > kMergedEntries) {
       groups.emplace_back();
       in_group = 0;
     }

@@ -16,32 +16,33 @@ void stop_if_asked(const std::stop_token& stop) {
 }  // namespace
 
 Usage::Usage(const Repository& repository, const DomainKeys& domain, const std::vector<Root>& roots,
-             std::stop_token stop) {
-  load(repository, domain);
+             std::stop_token stop)
+    : repository_(repository), domain_(domain), binding_(repository.binding(domain.id)), stop_(std::move(stop)) {
+  load();
   ChunkReader reader(repository, domain);
   // The required ones first: where a walk broke off, marks stand for what was not walked.
   for (const Root& root : roots)
-    if (root.walk == Root::Walk::required) in_context(root.what, [&] { walk(reader, root.reference, stop); });
+    if (root.walk == Root::Walk::required) in_context(root.what, [&] { walk(reader, root.reference); });
   for (const Root& root : roots) {
     if (root.walk == Root::Walk::required) continue;
     try {
-      walk(reader, root.reference, stop);
+      walk(reader, root.reference);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::damaged) throw;
     }
   }
   gather_records();
-  choose_among_copies(repository.storage(), stop);
+  choose_among_copies();
   for (const Record& record : records_)
     if (record.needed()) packs_[record.pack].needed_bytes += record.length();
 }
 
-void Usage::load(const Repository& repository, const DomainKeys& domain) {
+void Usage::load() {
   std::map<ObjectName, std::uint32_t> lengths;
-  for (const storage::ObjectInfo& object : repository.storage().list("packs/"))
+  for (const storage::ObjectInfo& object : repository_.storage().list("packs/"))
     if (const auto name = name_from_path(object.name)) lengths[*name] = static_cast<std::uint32_t>(object.size_bytes);
   std::size_t count = 0;
-  for (IndexSegment& segment : repository.index(domain).segments()) {
+  for (IndexSegment& segment : repository_.index(domain_).segments()) {
     Source source{std::move(segment), count, {}};
     for (const IndexedPack& pack : source.segment.packs()) {
       const auto length = lengths.find(pack.name);
@@ -50,7 +51,7 @@ void Usage::load(const Repository& repository, const DomainKeys& domain) {
         continue;
       }
       const auto [at, added] = numbers_.try_emplace(pack.name, static_cast<std::uint32_t>(packs_.size()));
-      if (added) packs_.push_back({pack.name, length->second, 0, 0, repository.log().condemned.contains(pack.name)});
+      if (added) packs_.push_back({pack.name, length->second, 0, 0, repository_.log().condemned.contains(pack.name)});
       source.packs.push_back(at->second);
     }
     count += source.segment.entry_count();
@@ -91,10 +92,10 @@ bool Usage::mark(const ChunkId& id) {
 }
 
 // A reference node is marked when it is walked: the marks also say where a walk has been.
-void Usage::walk(ChunkReader& reader, const ChunkId& root, const std::stop_token& stop) {
+void Usage::walk(ChunkReader& reader, const ChunkId& root) {
   std::vector<ChunkId> waiting{root};
   while (!waiting.empty()) {
-    stop_if_asked(stop);
+    stop_if_asked(stop_);
     const ChunkId at = waiting.back();
     waiting.pop_back();
     if (!mark(at)) continue;
@@ -131,27 +132,40 @@ void Usage::gather_records() {
   for (const Record& record : records_) packs_[record.pack].record_bytes += record.length();
 }
 
+// The pack's bytes match its name, and its own directory has the chunk there.
+bool Usage::is_good_copy(const ChunkId& id, const Place& place) {
+  const auto [whole, first] = whole_.try_emplace(place.pack, false);
+  try {
+    const ObjectName& name = packs_[place.pack].name;
+    if (first) {
+      stop_if_asked(stop_);
+      const auto bytes = repository_.storage().get(pack_path(name), kPackLimit);
+      whole->second = bytes && name_of(*bytes) == name;
+    }
+    if (!whole->second) return false;
+    auto table = tables_.find(place.pack);
+    if (table == tables_.end()) {
+      if (tables_.size() >= kTablesOpen) tables_.clear();
+      table = tables_.emplace(place.pack, read_pack_table(repository_.storage(), name, binding_, domain_)).first;
+    }
+    return std::any_of(table->second.records.begin(), table->second.records.end(), [&](const PackRecord& record) {
+      return record.offset == place.offset &&
+             std::any_of(record.info.chunks.begin(), record.info.chunks.end(),
+                         [&](const ChunkRef& chunk) { return chunk.id == id; });
+    });
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::not_found) throw;
+    return false;
+  }
+}
+
 // A chunk that lies in several places is needed from one of them: from a pack that stays rather than from one that is
-// condemned, from a record that is needed anyway, from the pack that is needed most. A copy is relied on only after the
-// pack's bytes were compared with its name: giving up the good one of two would be a loss.
-void Usage::choose_among_copies(const storage::ReadStorage& storage, const std::stop_token& stop) {
+// condemned, from a record that is needed anyway, from the pack that is needed most. A copy is relied on only after it
+// was seen to be good: giving up the good one of two would be a loss.
+void Usage::choose_among_copies() {
   std::vector<std::uint64_t> perhaps_needed(packs_.size());
   for (const Record& record : records_)
     if ((record.length_and_flags & (kNeeded | kOneOfSeveral)) != 0) perhaps_needed[record.pack] += record.length();
-  std::map<std::uint32_t, bool> whole;
-  const auto is_whole = [&](std::uint32_t pack) {
-    const auto [at, added] = whole.try_emplace(pack, false);
-    if (added) {
-      stop_if_asked(stop);
-      try {
-        const auto bytes = storage.get(pack_path(packs_[pack].name), kPackLimit);
-        at->second = bytes && name_of(*bytes) == packs_[pack].name;
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::damaged) throw;
-      }
-    }
-    return at->second;
-  };
   for (const ChunkId& id : with_copies_) {
     std::vector<Place> candidates = places(id);
     const auto share = [&](const Place& place) {
@@ -167,7 +181,7 @@ void Usage::choose_among_copies(const storage::ReadStorage& storage, const std::
     };
     std::sort(candidates.begin(), candidates.end(), better);
     const auto chosen =
-        std::find_if(candidates.begin(), candidates.end(), [&](const Place& place) { return is_whole(place.pack); });
+        std::find_if(candidates.begin(), candidates.end(), [&](const Place& place) { return is_good_copy(id, place); });
     const auto need = [&](const Place& place) { record(place.pack, place.offset).length_and_flags |= kNeeded; };
     if (chosen != candidates.end())
       need(*chosen);
@@ -201,6 +215,20 @@ std::vector<std::uint32_t> Usage::needed_records(const ObjectName& pack) const {
   for (auto at = first_record(number); at != records_.end() && at->pack == number; ++at)
     if (at->needed()) offsets.push_back(at->offset);
   return offsets;
+}
+
+bool Usage::must_stay(const ObjectName& pack, const PackRecord& in_pack) {
+  const std::uint32_t number = numbers_.at(pack);
+  for (const ChunkRef& chunk : in_pack.info.chunks) {
+    const std::vector<Place> found = places(chunk.id);
+    if (found.empty() || !marked_[found.front().number]) continue;
+    const auto is_elsewhere = [&](const Place& place) {
+      return (place.pack != number || place.offset != in_pack.offset) && record(place.pack, place.offset).needed() &&
+             is_good_copy(chunk.id, place);
+    };
+    if (std::none_of(found.begin(), found.end(), is_elsewhere)) return true;
+  }
+  return false;
 }
 
 }  // namespace qcbak::repository

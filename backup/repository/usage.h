@@ -39,6 +39,9 @@ class Usage {
   std::uint64_t chunks_needed() const { return chunks_needed_; }
   // Offsets of the records needed from a pack, ascending.
   std::vector<std::uint32_t> needed_records(const ObjectName& pack) const;
+  // Whether a record that the pack's own directory names holds a needed chunk of which no other place, needed too, was
+  // seen to be a good copy. An index that is wrong about a chunk must not cost the chunk.
+  bool must_stay(const ObjectName& pack, const PackRecord& record);
 
  private:
   static constexpr std::uint32_t kAbsent = UINT32_MAX;
@@ -63,14 +66,23 @@ class Usage {
   static constexpr std::uint32_t kNeeded = 1U << 31;
   static constexpr std::uint32_t kOneOfSeveral = 1U << 30;  // has a needed chunk that lies elsewhere too
 
-  void load(const Repository& repository, const DomainKeys& domain);
+  void load();
   std::vector<Place> places(const ChunkId& id) const;
   bool mark(const ChunkId& id);  // false: it was marked before. Error(damaged) when it is nowhere
-  void walk(ChunkReader& reader, const ChunkId& root, const std::stop_token& stop);
+  void walk(ChunkReader& reader, const ChunkId& root);
   void gather_records();
-  void choose_among_copies(const storage::ReadStorage& storage, const std::stop_token& stop);
+  void choose_among_copies();
+  bool is_good_copy(const ChunkId& id, const Place& place);
   Record& record(std::uint32_t pack, std::uint32_t offset);
   std::vector<Record>::const_iterator first_record(std::uint32_t pack) const;
+
+  static constexpr std::size_t kTablesOpen = 16;
+  const Repository& repository_;
+  const DomainKeys& domain_;
+  Binding binding_;
+  std::stop_token stop_;
+  std::map<std::uint32_t, bool> whole_;  // packs whose bytes were compared with their name
+  std::map<std::uint32_t, PackTable> tables_;
 
   std::vector<Source> sources_;
   std::vector<PackUsage> packs_;

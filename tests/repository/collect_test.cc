@@ -394,6 +394,49 @@ TEST_F(CollectTest, ASnapshotBasedOnOneThatIsForgottenMeanwhile) {
   }
 }
 
+// borg 4829: an index that was wrong about where a chunk lies, and a chunk that nothing missed until it was restored.
+TEST_F(CollectTest, AnIndexThatIsWrongAboutAChunkDoesNotCostIt) {
+  backup(files_of(1));
+  const auto other = names("packs/");
+  backup(files_of(2));
+  for (const bool real_one_too : {false, true}) {
+    // Every chunk is said to lie in a pack that does not have it.
+    Process process(*this);
+    const auto& domain = process.context.domain;
+    const Binding binding = process.repository->binding(domain.id);
+    std::vector<IndexedPack> packs;
+    std::vector<IndexEntry> entries;
+    const ObjectName liar = *name_from_path(other.front());
+    packs.push_back({liar, static_cast<std::uint32_t>(*process.storage.size(other.front()))});
+    const auto indexes = names("indexes/");
+    for (const IndexSegment& segment : process.repository->index(domain).segments()) {
+      for (const IndexedPack& pack : segment.packs())
+        if (pack.name != liar) packs.push_back(pack);
+      for (std::size_t at = 0; at < segment.entry_count(); ++at) {
+        IndexEntry entry = segment.entry(at);
+        entry.pack = 0;
+        entries.push_back(entry);
+      }
+    }
+    const auto whole = medium().copy();
+    const Bytes wrong = seal_index(binding, domain.current_epoch(), encode_index(packs, entries), random());
+    process.storage.put(index_path(name_of(wrong)), wrong);
+    if (!real_one_too)
+      for (const std::string& index : indexes) medium().lose(index);
+    try {
+      CollectOptions eager;
+      eager.waste = 0;
+      collect_with(eager);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::damaged);
+    }
+    // With its index objects gone, everything is found again.
+    for (const std::string& index : names("indexes/")) medium().lose(index);
+    expect_all_readable();
+    medium().restore(*whole);
+  }
+}
+
 // kopia 5371: a compaction of the index that started from too little made contents vanish.
 TEST_F(CollectTest, IndexObjectsThatDisagreeAreNotMerged) {
   backup(files_of(2));
