@@ -185,7 +185,11 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
     batches.close();
     events.close();
   }
-  if (stop.stop_requested()) throw Error(ErrorCode::interrupted, "the backup was stopped; what it stored is used by the next one");
+  const auto check_stop = [&] {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::interrupted, "the backup was stopped; what it stored is used by the next one");
+  };
+  check_stop();
   failure.rethrow();
 
   const FileReader::Counts& counts = reader.counts();
@@ -198,6 +202,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   result.directories = tree.totals().directories;
   if (!dry) {
     packs.flush();
+    check_stop();  // the last packs can take long on a slow medium
     std::set<repository::ObjectName> used = packs.stored();
     for (const auto& finder : finders) used.insert(finder->packs().begin(), finder->packs().end());
 
