@@ -61,6 +61,25 @@ void store_batch(pipeline::Batch& batch, ChunkFinder& finder, repository::ChunkW
   batch.work = pipeline::Batch::Work::done;
 }
 
+void hash_span(pipeline::Span& span, const std::stop_token& stop) {
+  static const PageBuffer zeros(1U << 20);
+  if (span.slab) {
+    span.job->hash->update(ByteView(span.slab->data() + span.offset, span.length));
+  } else {
+    for (std::uint64_t left = span.length; left > 0;) {
+      if (stop.stop_requested()) return;
+      const std::size_t some = std::min<std::uint64_t>(left, zeros.capacity());
+      span.job->hash->update(ByteView(zeros.data(), some));
+      left -= some;
+    }
+  }
+  if (span.last) {
+    span.job->sha256 = span.job->hash->finish();
+    span.job->hash.reset();
+  }
+  span.hashed = true;
+}
+
 std::vector<std::pair<std::uint32_t, Bytes>> user_names(const std::set<std::uint32_t>& ids) {
   std::vector<std::pair<std::uint32_t, Bytes>> names;
   for (const std::uint32_t id : ids) {
@@ -125,11 +144,13 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   const unsigned cores = options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   pipeline::SlabPool slabs(cores + 3);
   pipeline::Queue<pipeline::Batch> batches(pipeline::kBatchesWaiting);
+  pipeline::Queue<pipeline::Span> spans(pipeline::kSpansWaiting);
   pipeline::Queue<pipeline::TreeEvent> events(pipeline::kEventsWaiting);
   std::stop_source stopper;
   const auto stop_all = [&] {
     stopper.request_stop();
     batches.close();
+    spans.close();
     events.close();
   };
   const std::stop_callback on_stop(stop, stop_all);
@@ -151,7 +172,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
           return !part.chunk || reader_finder.stored(*part.chunk);
         });
       },
-      slabs, batches, events, progress, stopper.get_token());
+      slabs, batches, spans, events, progress, stopper.get_token());
   {
     std::vector<std::jthread> threads;
     failure.guard([&] {
@@ -173,6 +194,13 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
         });
       }
       threads.emplace_back([&] {
+        while (auto span = spans.pop()) {
+          failure.guard([&] {
+            if (!stopper.stop_requested()) hash_span(*span, stopper.get_token());
+          });
+        }
+      });
+      threads.emplace_back([&] {
         failure.guard([&] {
           while (auto event = events.pop()) {
             if (!stopper.stop_requested() && !dry) tree.handle(std::move(*event));
@@ -183,6 +211,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
       reader.run();
     });
     batches.close();
+    spans.close();
     events.close();
   }
   const auto check_stop = [&] {

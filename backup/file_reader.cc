@@ -70,13 +70,15 @@ struct FileReader::Wanted {
 
 FileReader::FileReader(const BackupOptions& options, const repository::Chunking& chunking, const FileCache& cache,
                        AllStored all_stored, pipeline::SlabPool& slabs, pipeline::Queue<pipeline::Batch>& batches,
-                       pipeline::Queue<pipeline::TreeEvent>& events, Progress& progress, std::stop_token stop)
+                       pipeline::Queue<pipeline::Span>& spans, pipeline::Queue<pipeline::TreeEvent>& events,
+                       Progress& progress, std::stop_token stop)
     : options_(options),
       chunker_(chunking),
       cache_(cache),
       all_stored_(std::move(all_stored)),
       slabs_(slabs),
       batches_(batches),
+      spans_(spans),
       events_(events),
       progress_(progress),
       stop_(std::move(stop)) {}
@@ -99,6 +101,10 @@ void FileReader::send_batch() {
   if (stop_.stop_requested() || !batches_.push(std::exchange(batch_, {}))) throw Error(ErrorCode::interrupted, "stopped");
 }
 
+void FileReader::send_span(pipeline::Span span) {
+  if (stop_.stop_requested() || !spans_.push(std::move(span))) throw Error(ErrorCode::interrupted, "stopped");
+}
+
 void FileReader::need_room(std::size_t length) {
   if (slab_ && slab_used_ + length <= pipeline::kSlabSize) return;
   send_batch();
@@ -118,15 +124,10 @@ void FileReader::add_piece(const std::shared_ptr<FileJob>& job, std::size_t offs
   if (batch_.bytes >= pipeline::kBatchBytes || batch_.pieces.size() >= pipeline::kBatchPieces) send_batch();
 }
 
-void FileReader::add_hole(const std::shared_ptr<FileJob>& job, std::uint64_t length, crypto::Sha256Stream* whole) {
+void FileReader::add_hole(const std::shared_ptr<FileJob>& job, std::uint64_t length) {
   repository::Part& part = job->parts.emplace_back();
   part.length = length;
-  static const PageBuffer zeros(kReadStep);
-  for (std::uint64_t left = length; left > 0 && whole != nullptr;) {
-    const std::size_t some = std::min<std::uint64_t>(left, kReadStep);
-    whole->update(ByteView(zeros.data(), some));
-    left -= some;
-  }
+  send_span({job, nullptr, 0, length});
 }
 
 // A file that makes one chunk.
@@ -135,7 +136,10 @@ void FileReader::read_small(int fd, const std::string& path, std::size_t length,
   const std::size_t got = read_full(fd, slab_->span().subspan(slab_used_, length), path);
   counts_.bytes_read += got;
   progress_.done_bytes += got;
-  if (got == 0) return;
+  if (got == 0) {
+    job->sha256 = crypto::sha256({});
+    return;
+  }
   add_piece(job, slab_used_, got, true);
   // The next file starts on a line of its own: unaligned copies are several times slower.
   constexpr std::size_t kLine = 64;
@@ -143,7 +147,7 @@ void FileReader::read_small(int fd, const std::string& path, std::size_t length,
 }
 
 void FileReader::read_extent(int fd, const std::string& path, std::uint64_t offset, std::uint64_t length,
-                             const std::shared_ptr<FileJob>& job, crypto::Sha256Stream* whole) {
+                             const std::shared_ptr<FileJob>& job) {
   constexpr std::size_t kPage = 4096;
   slab_used_ = (slab_used_ + kPage - 1) / kPage * kPage;
   need_room(std::min<std::uint64_t>(length, 2 * chunker_.most()));
@@ -155,7 +159,7 @@ void FileReader::read_extent(int fd, const std::string& path, std::uint64_t offs
       if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "stopped");
       const std::size_t some = std::min<std::uint64_t>({left, kReadStep, pipeline::kSlabSize - slab_used_});
       const std::size_t got = pread_full(fd, slab_->span().subspan(slab_used_, some), offset, path);
-      if (whole != nullptr) whole->update(ByteView(slab_->data() + slab_used_, got));
+      send_span({job, slab_, slab_used_, got});
       offset += got;
       left -= got;
       slab_used_ += got;
@@ -199,19 +203,20 @@ void FileReader::read_file(int fd, const std::string& path, TreeEvent& event) {
     if (size <= chunker_.least() && !sparse) {
       read_small(fd, path, size, job);
     } else {
-      crypto::Sha256Stream whole;
+      job->hash.emplace();
       std::uint64_t at = 0;
       std::vector<source::Extent> extents{{0, size}};
       if (sparse) extents = source::data_extents(fd, size, path);
       for (const source::Extent& extent : extents) {
-        if (extent.offset > at) add_hole(job, extent.offset - at, &whole);
-        read_extent(fd, path, extent.offset, extent.length, job, &whole);
+        if (extent.offset > at) add_hole(job, extent.offset - at);
+        read_extent(fd, path, extent.offset, extent.length, job);
         at = extent.offset + extent.length;
       }
-      if (at < size) add_hole(job, size - at, &whole);
-      job->sha256 = whole.finish();
+      if (at < size) add_hole(job, size - at);
+      pipeline::Span end(job, nullptr, 0, 0);
+      end.last = true;
+      send_span(std::move(end));
     }
-    if (job->parts.empty()) job->sha256 = crypto::sha256({});
     if (drop_cache) ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
   }
   if (job->parts.size() > repository::kFilePartsLimit)

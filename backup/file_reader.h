@@ -25,7 +25,8 @@ class FileReader {
 
   FileReader(const BackupOptions& options, const repository::Chunking& chunking, const FileCache& cache,
              AllStored all_stored, pipeline::SlabPool& slabs, pipeline::Queue<pipeline::Batch>& batches,
-             pipeline::Queue<pipeline::TreeEvent>& events, Progress& progress, std::stop_token stop);
+             pipeline::Queue<pipeline::Span>& spans, pipeline::Queue<pipeline::TreeEvent>& events, Progress& progress,
+             std::stop_token stop);
   ~FileReader();
 
   // Walks everything, in one thread. Error when the work was stopped or none of the paths is there.
@@ -46,11 +47,12 @@ class FileReader {
   void handle_file(const Place& parent, const std::string& name, const std::string& path, source::Status status);
   void read_file(int fd, const std::string& path, pipeline::TreeEvent& event);
   void read_extent(int fd, const std::string& path, std::uint64_t offset, std::uint64_t length,
-                   const std::shared_ptr<pipeline::FileJob>& job, crypto::Sha256Stream* whole);
+                   const std::shared_ptr<pipeline::FileJob>& job);
   void read_small(int fd, const std::string& path, std::size_t length, const std::shared_ptr<pipeline::FileJob>& job);
-  void add_hole(const std::shared_ptr<pipeline::FileJob>& job, std::uint64_t length, crypto::Sha256Stream* whole);
+  void add_hole(const std::shared_ptr<pipeline::FileJob>& job, std::uint64_t length);
   void add_piece(const std::shared_ptr<pipeline::FileJob>& job, std::size_t offset, std::size_t length, bool whole_file);
   void send_batch();
+  void send_span(pipeline::Span span);
   void send(pipeline::TreeEvent event);
   void finding(const std::string& path, const std::string& what);
   void need_room(std::size_t length);
@@ -61,6 +63,7 @@ class FileReader {
   AllStored all_stored_;
   pipeline::SlabPool& slabs_;
   pipeline::Queue<pipeline::Batch>& batches_;
+  pipeline::Queue<pipeline::Span>& spans_;
   pipeline::Queue<pipeline::TreeEvent>& events_;
   Progress& progress_;
   std::stop_token stop_;

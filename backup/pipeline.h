@@ -1,5 +1,5 @@
-// What the threads of a backup hand to each other: slabs of file content, batches of pieces to hash and store, and the
-// events from which the tree is built. docs/architecture.md "Writing".
+// What the threads of a backup hand to each other: slabs of file content, batches of pieces to hash and store, spans for
+// the hash over a whole file, and the events from which the tree is built. docs/architecture.md "Writing".
 #pragma once
 
 #include <atomic>
@@ -19,6 +19,7 @@ inline constexpr std::size_t kSlabSize = 8U << 20;
 inline constexpr std::size_t kBatchBytes = 1U << 20;
 inline constexpr std::size_t kBatchPieces = 512;
 inline constexpr std::size_t kBatchesWaiting = 8;
+inline constexpr std::size_t kSpansWaiting = 16;
 inline constexpr std::size_t kEventsWaiting = 8192;
 
 // A bounded queue that can be closed: pop() then gives what is left, and afterwards nothing; push() is refused.
@@ -94,7 +95,8 @@ class SlabPool {
 struct FileJob {
   std::deque<repository::Part> parts;
   crypto::Sha256 sha256;
-  std::atomic<std::uint32_t> open = 1;  // pieces in work, and one for the reader
+  std::optional<crypto::Sha256Stream> hash;  // of a file in several pieces, while its spans are in work
+  std::atomic<std::uint32_t> open = 1;       // pieces and spans in work, and one for the reader
   std::atomic<bool> spoiled = false;    // a piece was given up: its part names no chunk. Known once open is 0
 
   void done() {
@@ -137,6 +139,28 @@ struct Batch {
       if (work == Work::given_up) piece.job->spoiled = true;
       piece.job->done();
     }
+  }
+};
+
+// A stretch of a file in several pieces, for the hash over all of it. They come in order.
+struct Span {
+  std::shared_ptr<FileJob> job;      // nothing, once it was moved from
+  std::shared_ptr<PageBuffer> slab;  // nothing: a hole
+  std::size_t offset = 0;            // in the slab
+  std::uint64_t length = 0;
+  bool last = false;
+  bool hashed = false;
+
+  Span(std::shared_ptr<FileJob> of, std::shared_ptr<PageBuffer> in, std::size_t at, std::uint64_t bytes)
+      : job(std::move(of)), slab(std::move(in)), offset(at), length(bytes) {
+    job->open.fetch_add(1, std::memory_order_relaxed);
+  }
+  Span(Span&&) noexcept = default;
+  Span& operator=(Span&&) = delete;
+  ~Span() {
+    if (!job) return;
+    if (!hashed) job->spoiled = true;
+    job->done();
   }
 };
 

@@ -348,7 +348,7 @@ void Repair::rebuild_indexes() {
   for (const storage::ObjectInfo& object : storage_.list("packs/")) {
     if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "asked to stop");
     const auto name = repository::name_from_path(object.name);
-    if (!name || listed.contains(*name) || repository_.log().condemned.contains(*name)) continue;
+    if (!name || listed.contains(*name) || repository_.log().condemned_in(domain_.id).contains(*name)) continue;
     const PackFindings pack = scanner.scan(*name, object.size_bytes, PackDepth::table);
     if (!pack.table || pack.keys != &domain_) continue;
     const auto place = static_cast<std::uint32_t>(packs.size());
@@ -453,7 +453,7 @@ void Repair::salvage_packs() {
     *progress_.current.lock() = path;
     const std::uint64_t before = result_.records_salvaged;
     const bool done_with = salvage(name, packs);
-    if (done_with && !repository_.log().condemned.contains(name)) condemned.push_back(name);
+    if (done_with && !repository_.log().condemned_in(domain_.id).contains(name)) condemned.push_back(name);
     else if (!done_with && bad_records_.contains(name)) result_.unproven_packs.push_back(path);
     if (done_with && (result_.records_salvaged > before || (!condemned.empty() && condemned.back() == name)))
       result_.salvaged_packs.push_back(path);

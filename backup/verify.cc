@@ -658,9 +658,10 @@ void Verification::finish() {
   // What is condemned goes soon; that it is damaged harms nobody who needs nothing of it.
   for (const auto& [name, number] : pack_findings_) {
     VerifyFinding& finding = result_.findings[number];
-    const auto condemned = repository_.log().condemned.find(name);
-    if (condemned == repository_.log().condemned.end() || !domains_.contains(condemned->second.domain)) continue;
-    if (finding.snapshots.empty() && finding.kind == Kind::damaged) {
+    const bool condemned = std::any_of(domains_.begin(), domains_.end(), [&](const auto& domain) {
+      return repository_.log().condemned_in(domain.first).contains(name);
+    });
+    if (condemned && finding.snapshots.empty() && finding.kind == Kind::damaged) {
       finding.kind = Kind::superfluous;
       finding.what += "; it is condemned, and no snapshot needs it";
     }

@@ -21,6 +21,7 @@ class Collector {
  private:
   bool exclusive() const { return options_.grace_ns == 0; }
   LogState const& log() const { return context_.repository.log(); }
+  const LogState::CondemnedPacks& condemned_packs() const { return log().condemned_in(context_.domain.id); }
   void stop_if_asked() const;
   void refuse_shortened_log();
   void choose_roots();
@@ -79,8 +80,7 @@ void Collector::choose_roots() {
   for (const SnapshotId& id : log().living(context_.domain.id)) required_.insert(id);
   if (exclusive()) return;
   std::uint64_t oldest = UINT64_MAX;
-  for (const auto& [name, condemned] : log().condemned)
-    if (condemned.domain == context_.domain.id) oldest = std::min(oldest, condemned.number);
+  for (const auto& [name, condemned] : condemned_packs()) oldest = std::min(oldest, condemned.number);
   for (const auto& [id, snapshot] : log().snapshots)
     if (snapshot.domain == context_.domain.id && snapshot.tombstone_number > oldest) forgotten_.insert(id);
 }
@@ -142,8 +142,8 @@ void Collector::remove_snapshot_objects() {
 }
 
 bool Collector::is_due(const PackUsage& pack) const {
-  const auto at = log().condemned.find(pack.name);
-  return at != log().condemned.end() && at->second.domain == context_.domain.id &&
+  const auto at = condemned_packs().find(pack.name);
+  return at != condemned_packs().end() &&
          (exclusive() || context_.clock.now().ns - at->second.time.ns >= options_.grace_ns);
 }
 
@@ -242,9 +242,8 @@ void Collector::collect_unneeded() {
   if (!to_condemn.empty()) condemn(to_condemn);
   if (!to_remove.empty()) to_remove = still_unneeded(to_remove);
   // Those that went before an interrupted collection could say so.
-  for (const auto& [name, condemned] : log().condemned)
-    if (condemned.domain == context_.domain.id && usage_->find(name) == nullptr &&
-        !context_.storage.size(pack_path(name)))
+  for (const auto& [name, condemned] : condemned_packs())
+    if (usage_->find(name) == nullptr && !context_.storage.size(pack_path(name)))
       to_remove.push_back(name);
   if (!to_remove.empty()) remove(to_remove);
 }
@@ -354,7 +353,7 @@ void Collector::rewrite() {
     std::vector<ObjectName> to_condemn;
     std::vector<ObjectName> to_remove;
     for (const ObjectName& name : copied) {
-      const bool condemned = log().condemned.contains(name);
+      const bool condemned = condemned_packs().contains(name);
       if (!condemned) to_condemn.push_back(name);
       if (condemned || exclusive()) to_remove.push_back(name);
     }

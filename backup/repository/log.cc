@@ -235,6 +235,12 @@ std::vector<SnapshotId> LogState::living(const DomainId& domain) const {
   return ids;
 }
 
+const LogState::CondemnedPacks& LogState::condemned_in(const DomainId& domain) const {
+  static const CondemnedPacks none;
+  const auto at = condemned.find(domain);
+  return at == condemned.end() ? none : at->second;
+}
+
 namespace {
 
 SnapshotState* known_snapshot(LogState& state, const LogEntry& entry, const SnapshotId& id) {
@@ -314,10 +320,13 @@ struct Apply {
       if (!snapshot->locked_until || *snapshot->locked_until < event.until) snapshot->locked_until = event.until;
   }
   void operator()(const Condemnation& event) {
-    for (const ObjectName& pack : event.packs) state.condemned[pack] = {entry.number, entry.time, entry.domain};
+    for (const ObjectName& pack : event.packs) state.condemned[entry.domain][pack] = {entry.number, entry.time};
   }
   void operator()(const Collection& event) {
-    for (const ObjectName& pack : event.packs) state.condemned.erase(pack);
+    const auto at = state.condemned.find(entry.domain);
+    if (at == state.condemned.end()) return;
+    for (const ObjectName& pack : event.packs) at->second.erase(pack);
+    if (at->second.empty()) state.condemned.erase(at);
   }
   void operator()(const Checkpoint&) {}
   void operator()(const Audit&) {}

@@ -119,12 +119,14 @@ struct LogState {
   struct CondemnedPack {
     std::uint64_t number = 0;
     Time time;
-    DomainId domain;
   };
-  std::map<ObjectName, CondemnedPack> condemned;  // and not yet collected
+  using CondemnedPacks = std::map<ObjectName, CondemnedPack>;
+  // And not yet collected. What a domain condemns says nothing about the packs of another.
+  std::map<DomainId, CondemnedPacks> condemned;
   Time last_time;
 
   std::vector<SnapshotId> living(const DomainId& domain) const;
+  const CondemnedPacks& condemned_in(const DomainId& domain) const;
   bool is_locked(const SnapshotState& snapshot, Time now) const {
     return snapshot.holds > 0 || (snapshot.locked_until && *snapshot.locked_until > now);
   }

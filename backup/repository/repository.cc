@@ -511,7 +511,7 @@ std::unique_ptr<Index> Repository::load_index(const DomainKeys& domain, std::vec
       report(pack.name, error);
     }
   }
-  for (const auto& [name, condemned] : log_.condemned) index->exclude(name);
+  for (const auto& [name, condemned] : log_.condemned_in(domain.id)) index->exclude(name);
   return index;
 }
 

@@ -51,7 +51,7 @@ void Usage::load() {
         continue;
       }
       const auto [at, added] = numbers_.try_emplace(pack.name, static_cast<std::uint32_t>(packs_.size()));
-      if (added) packs_.push_back({pack.name, length->second, 0, 0, repository_.log().condemned.contains(pack.name)});
+      if (added) packs_.push_back({pack.name, length->second, 0, 0, repository_.log().condemned_in(domain_.id).contains(pack.name)});
       source.packs.push_back(at->second);
     }
     count += source.segment.entry_count();

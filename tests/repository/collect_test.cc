@@ -290,6 +290,34 @@ TEST_F(CollectTest, EachDomainCollectsItsOwn) {
   EXPECT_EQ(read_snapshot(*open_test_repository(storage, Access::read), in_two), files);
 }
 
+// A writer of one domain names the packs of another, which it cannot read: that must not touch them.
+TEST_F(CollectTest, CondemnationsOfAnotherDomainCountForNothing) {
+  Medium medium;
+  SimulatedStorage storage(medium);
+  TestRepositoryOptions options;
+  options.domains = {"one", "two"};
+  create_test_repository(storage, clock(), random(), options);
+  const auto repository = open_test_repository(storage, Access::write_only);
+  const WriteContext one{storage, *repository, repository->domain("one"), clock(), random()};
+  const WriteContext two{storage, *repository, repository->domain("two"), clock(), random()};
+  const Files files = files_of(2);
+  const SnapshotId in_one = store_snapshot(one, files);
+  std::vector<ObjectName> packs;
+  for (const storage::ObjectInfo& object : storage.list("packs/")) packs.push_back(*name_from_path(object.name));
+  append_log(two, [&] { return Condemnation{packs}; });
+  append_log(two, [&] { return Collection{packs}; });
+  append_log(two, [&] { return Condemnation{packs}; });
+
+  EXPECT_EQ(repository::collect(two, kExclusive, {}).packs_removed, 0U);
+  EXPECT_EQ(repository::collect(one, kExclusive, {}).packs_removed, 0U);
+  EXPECT_THAT(storage.list("packs/"), SizeIs(packs.size()));
+  // What is there is used again: nothing but an entry and a snapshot object is added.
+  for (const ObjectName& pack : packs) EXPECT_TRUE(repository->index(one.domain).counts(pack));
+  const auto reopened = open_test_repository(storage, Access::read);
+  for (const ObjectName& pack : packs) EXPECT_TRUE(reopened->index(reopened->domain("one")).counts(pack));
+  EXPECT_EQ(read_snapshot(*reopened, in_one), files);
+}
+
 TEST_F(CollectTest, AStopLeavesARepositoryThatTheNextRunFinishes) {
   mostly_unneeded();
   std::stop_source stopper;
