@@ -57,10 +57,10 @@ std::optional<bool> read_pack_bytes(const storage::ReadStorage& storage, const O
   return false;
 }
 
-repository::RecordDecoder& PackScanner::decoder(const repository::DomainKeys& domain) {
-  auto at = decoders_.find(domain.id);
-  if (at == decoders_.end())
-    at = decoders_.emplace(domain.id, repository::RecordDecoder(repository_.binding(domain.id), domain)).first;
+repository::RecordDecoder& PackScanner::decoder(Decoders& decoders, const repository::DomainKeys& domain) const {
+  auto at = decoders.find(domain.id);
+  if (at == decoders.end())
+    at = decoders.emplace(domain.id, repository::RecordDecoder(repository_.binding(domain.id), domain)).first;
   return at->second;
 }
 
@@ -111,25 +111,49 @@ void PackScanner::read_table(PackFindings& findings, ByteView pack) {
 
 void PackScanner::open_records(PackFindings& findings, MutableByteView pack) {
   const bool reading = findings.keys->can_read();
-  for (const repository::PackRecord& record : findings.table->records) {
-    const repository::SegmentHeader& segment = findings.table->segments[record.segment];
-    if (segment.kind == repository::SegmentKind::data && !reading) {
-      // Its tag cannot be checked: as good as the pack's bytes, and no better.
-      if (findings.bytes_hold) continue;
-      ++findings.unproven_records;
-      findings.bad_records.push_back(record.offset);
-      continue;
-    }
+  const std::vector<repository::PackRecord>& records = findings.table->records;
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;  // findings, failure
+  std::exception_ptr failure;
+  const auto bad = [&](const repository::PackRecord& record, bool unproven) {
+    const std::lock_guard lock(mutex);
+    findings.bad_records.push_back(record.offset);
+    if (unproven) ++findings.unproven_records;
+  };
+  const auto open = [&](Decoders& decoders) {
     try {
-      decoder(*findings.keys)
-          .decode(segment, record.info, pack.subspan(record.offset, record.stored_length),
-                  repository::RecordDecoder::Hashes::check);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::wrong_key) throw;
-      findings.bad_records.push_back(record.offset);
+      for (std::size_t at = next++; at < records.size(); at = next++) {
+        const repository::PackRecord& record = records[at];
+        const repository::SegmentHeader& segment = findings.table->segments[record.segment];
+        if (segment.kind == repository::SegmentKind::data && !reading) {
+          // Its tag cannot be checked: as good as the pack's bytes, and no better.
+          if (!findings.bytes_hold) bad(record, true);
+          continue;
+        }
+        try {
+          decoder(decoders, *findings.keys)
+              .decode(segment, record.info, pack.subspan(record.offset, record.stored_length),
+                      repository::RecordDecoder::Hashes::check);
+        } catch (const Error& error) {
+          if (error.code() != ErrorCode::damaged && error.code() != ErrorCode::wrong_key) throw;
+          bad(record, false);
+        }
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+      next = records.size();
     }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < decoders_.size() && i < records.size(); ++i)
+      others.emplace_back([&, i] { open(decoders_[i]); });
+    open(decoders_.front());
   }
+  if (failure) std::rethrow_exception(failure);
   if (findings.bad_records.empty()) return;
+  std::sort(findings.bad_records.begin(), findings.bad_records.end());
   const std::uint64_t altered = findings.bad_records.size() - findings.unproven_records;
   const std::string of = " of its " + std::to_string(findings.table->records.size()) + " records ";
   if (altered > 0) note(findings, std::to_string(altered) + of + "do not open to what their ids say");
@@ -192,14 +216,18 @@ PackFindings PackScanner::scan(const ObjectName& name, std::uint64_t size_bytes,
 void scan_packs(const repository::Repository& repository, const std::vector<PackJob>& jobs, unsigned threads,
                 Progress& progress, std::stop_token stop, const std::function<void(PackFindings&&)>& visit) {
   if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency()) + 1;
-  threads = static_cast<unsigned>(std::clamp<std::size_t>(jobs.size(), 1, threads));
+  // With few packs for each thread, some would have none left while others open the records of their last.
+  constexpr std::size_t kManyForEach = 8;
+  const unsigned wanted = threads;
+  threads = static_cast<unsigned>(std::clamp<std::size_t>(jobs.size(), 1, wanted));
+  const unsigned openers = jobs.size() < kManyForEach * wanted ? std::max(2U, (wanted + threads - 1) / threads) : 1;
   std::atomic<std::size_t> next = 0;
   std::atomic<bool> ending = false;
   std::mutex mutex;  // visit, failure
   std::exception_ptr failure;
   const auto work = [&] {
     try {
-      PackScanner scanner(repository);
+      PackScanner scanner(repository, wanted == 1 ? 1 : openers);
       while (!ending) {
         const std::size_t at = next++;
         if (at >= jobs.size()) return;

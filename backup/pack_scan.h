@@ -39,21 +39,23 @@ struct PackFindings {
 std::optional<bool> read_pack_bytes(const storage::ReadStorage& storage, const repository::ObjectName& name,
                                     MutableByteView into);
 
-// One thread's. Keeps a buffer of the largest pack it met.
+// One thread's. Keeps a buffer of the largest pack it met. Opens records in `openers` threads.
 class PackScanner {
  public:
-  explicit PackScanner(const repository::Repository& repository) : repository_(repository) {}
+  explicit PackScanner(const repository::Repository& repository, unsigned openers = 1)
+      : repository_(repository), decoders_(openers) {}
   // Damage is in the result. Error(wrong_key) when the pack is of an epoch that the credential does not have.
   PackFindings scan(const repository::ObjectName& name, std::uint64_t size_bytes, PackDepth depth);
 
  private:
   void read_table(PackFindings& findings, ByteView pack);
   void open_records(PackFindings& findings, MutableByteView pack);
-  repository::RecordDecoder& decoder(const repository::DomainKeys& domain);
+  using Decoders = std::map<repository::DomainId, repository::RecordDecoder>;
+  repository::RecordDecoder& decoder(Decoders& decoders, const repository::DomainKeys& domain) const;
 
   const repository::Repository& repository_;
   PageBuffer buffer_;
-  std::map<repository::DomainId, repository::RecordDecoder> decoders_;
+  std::vector<Decoders> decoders_;  // for each opener
 };
 
 struct PackJob {

@@ -10,10 +10,12 @@ using namespace repository;
 
 // What every reader of a table relies on.
 void check_table(const PackTable& table, std::uint64_t records_end) {
+  std::uint64_t free_from = kPackHeaderSize;
   for (const PackRecord& record : table.records) {
+    check(record.offset >= free_from, "records do not overlap");
+    free_from = std::uint64_t(record.offset) + record.stored_length;
     check(record.segment < table.segments.size(), "a record's segment is in the table");
-    check(record.offset >= kPackHeaderSize && std::uint64_t(record.offset) + record.stored_length <= records_end,
-          "a record lies between header and table");
+    check(free_from <= records_end, "a record lies between header and table");
     check(record.stored_length >= crypto::kTagSize && record.info.plain_length <= kRecordLimit, "a record has a limit");
     std::uint64_t sum = 0;
     for (const ChunkRef& chunk : record.info.chunks) sum += chunk.length;

@@ -81,10 +81,11 @@ class DirectoryParser {
     const std::uint32_t chunks = take<std::uint32_t>();
     const std::uint64_t end = std::uint64_t(record.offset) + record.stored_length;
     if (record.segment >= segment_count_ || record.info.type < 1 || record.info.type > 3 ||
-        record.info.flags > kRecordCompressed || record.offset < kPackHeaderSize || end > header_.table_a ||
+        record.info.flags > kRecordCompressed || record.offset < free_from_ || end > header_.table_a ||
         record.stored_length < crypto::kTagSize || record.stored_length > kRecordLimit + crypto::kTagSize ||
         record.info.plain_length > kRecordLimit || chunks == 0 || chunks > bytes_.size() / kChunkEntry)
       fail();
+    free_from_ = end;
     std::uint64_t sum = 0;
     record.info.chunks.reserve(chunks);
     for (std::uint32_t i = 0; i < chunks; ++i) {
@@ -103,6 +104,7 @@ class DirectoryParser {
   ByteView bytes_;
   const PackHeader& header_;
   std::size_t segment_count_;
+  std::uint64_t free_from_ = kPackHeaderSize;  // records do not overlap
 };
 
 using ReadAt = std::function<std::optional<Bytes>(std::uint64_t offset, std::size_t length)>;

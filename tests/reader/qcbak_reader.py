@@ -463,9 +463,11 @@ def read_table(domain: Domain, header: PackHeader, table: bytes) -> tuple[list[A
     segments, sealed = uncbor(table, ([SEGMENT], MAP), "table of a pack")
     require(sealed[0] == header.epoch, "table of another epoch than the header says")
     records = read_directory(domain.map_open(b"directory", sha256(cbor(segments)), sealed))
+    free = 64
     for record in records:
-        require(record.place < len(segments) and 64 <= record.offset and
+        require(record.place < len(segments) and free <= record.offset and
                 record.offset + record.stored <= header.table_a, "directory: place of a record")
+        free = record.offset + record.stored
     return segments, records
 
 

@@ -457,6 +457,51 @@ TEST(PackFormat, ATableBelongsToItsSegmentsAndItsDomain) {
   }
 }
 
+// Several threads open the records of a pack in its buffer.
+TEST(PackFormat, RecordsDoNotOverlap) {
+  World world(1);
+  for (const int files : {1, 2}) world.backup(world.files_of(files));
+  const World::Process process(world, Access::read);
+  const Binding binding = process.repository->binding(process.context.domain.id);
+  const EpochKeys& epoch = process.context.domain.current_epoch();
+  // Two records of one pack, their offsets set by the test.
+  Bytes segments;
+  cbor::Writer(segments).array(1).raw(new_map_segment(binding, epoch, world.random()).header.encode());
+  constexpr std::uint32_t kStored = 32;
+  const auto opens = [&](std::uint32_t first, std::uint32_t second) {
+    Bytes directory;
+    append_le<std::uint32_t>(directory, 2);
+    for (const std::uint32_t offset : {first, second}) {
+      append_le<std::uint16_t>(directory, 0);
+      directory.push_back(std::byte{1});
+      directory.push_back(std::byte{0});
+      append_le<std::uint32_t>(directory, 0);
+      append_le<std::uint32_t>(directory, offset);
+      append_le<std::uint32_t>(directory, kStored);
+      append_le<std::uint32_t>(directory, kStored - 16);
+      append_le<std::uint32_t>(directory, 1);
+      directory.insert(directory.end(), ChunkId::kSize, std::byte{7});
+      append_le<std::uint32_t>(directory, kStored - 16);
+    }
+    Bytes table;
+    cbor::Writer(table).array(2).raw(segments).raw(seal_with_map_key(
+        binding, epoch.number, epoch.map_key, "directory", crypto::sha256(segments).view(), directory, world.random()));
+    PackHeader header;
+    header.domain = process.context.domain.id;
+    header.epoch = epoch.number;
+    header.table_a = 1000;
+    header.table_length = static_cast<std::uint32_t>(table.size());
+    parse_pack_table(binding, process.context.domain, header, table);
+  };
+  EXPECT_NO_THROW(opens(64, 64 + kStored));
+  EXPECT_NO_THROW(opens(100, 900));  // gaps are allowed
+  EXPECT_REFUSED(opens(64, 64));
+  EXPECT_REFUSED(opens(64, 64 + kStored - 1));
+  EXPECT_REFUSED(opens(900, 100));
+  EXPECT_REFUSED(opens(63, 200));
+  EXPECT_REFUSED(opens(64, 1000 - kStored + 1));
+}
+
 // ---- Index ----
 
 TEST(IndexFormat, RoundTripAndLookup) {
