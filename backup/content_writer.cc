@@ -71,7 +71,7 @@ bool ContentWriter::plan(FilePlan& file, std::vector<Want>& wants) {
   }
   file.parts_left = 0;
   std::vector<bool> there(file.parts.size(), false);
-  if (options_.overwrite == RestoreOptions::Overwrite::if_changed) {
+  if (options_.overwrite == RestoreOptions::Overwrite::if_changed && file.existing == FilePlan::Existing::possible) {
     std::optional<UniqueFd> existing;
     try {
       existing = target_.open_existing_file(file.path);

@@ -21,6 +21,7 @@ struct FilePlan {
   repository::Entry entry;
   std::vector<repository::Part> parts;
   enum class Metadata { apply, later } metadata = Metadata::apply;  // later: it gets more names first
+  enum class Existing { possible, none } existing = Existing::possible;  // none: its directory was made for it
 
   // While it is written.
   std::mutex mutex;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <set>
 #include <tuple>
@@ -21,7 +22,8 @@ namespace {
 using repository::Entry;
 using repository::EntryType;
 
-// How much is planned before it is written: bounds the memory of a restore of millions of files.
+// How much is planned before it is written, while as much is being written: bounds the memory of a restore of millions of
+// files.
 constexpr std::size_t kFilesInWindow = 32U << 10;
 constexpr std::size_t kPartsInWindow = 256U << 10;
 
@@ -51,6 +53,7 @@ class Restorer {
       place(from.substr(from.rfind('/') + 1), *entry);
     }
     write_window();
+    finish_window();
     make_links();
     // Children before parents: what is written into a directory changes its times.
     for (auto at = directories_.rbegin(); at != directories_.rend(); ++at)
@@ -68,6 +71,7 @@ class Restorer {
     std::string to;    // relative, in the target
     repository::Metadata metadata;
     bool made;
+    bool empty;  // when this run came to it: made by it
     repository::DirectoryCursor entries;
     std::set<std::string> names{};  // of all entries, for --delete
     bool complete = true;           // all of its entries could be read
@@ -98,23 +102,23 @@ class Restorer {
     if (levels_.back().made) return;
     for (Level& level : levels_) {
       if (level.made) continue;
-      make_directory(level.to);
+      level.empty = make_directory(level.to);
       directories_.emplace_back(level.to, level.metadata);
       ++result.directories;
       level.made = true;
     }
   }
 
-  void make_directory(const std::string& to) {
+  bool make_directory(const std::string& to) {
     if (options_.overwrite == RestoreOptions::Overwrite::never &&
         type_at(to).value_or(EntryType::directory) != EntryType::directory)
       throw Error(ErrorCode::refused, "something that is no directory exists there already");
-    target_.make_directory(to);
+    return target_.make_directory(to);
   }
 
   // Not by recursion: how deep a snapshot goes is its maker's choice.
   void walk(const std::string& from, const Entry& top) {
-    levels_.push_back({from, "", top.metadata, true, {tree_.loader(), *top.directory}});
+    levels_.push_back({from, "", top.metadata, true, false, {tree_.loader(), *top.directory}});
     std::optional<Error> first_damage;
     bool any = false;
     while (!levels_.empty()) {
@@ -159,7 +163,7 @@ class Restorer {
     if (!itself && !options_.includes.may_match_below(from)) return;
     if (levels_.size() > std::size_t(repository::kTreeDepthLimit))
       throw Error(ErrorCode::damaged, "directories nested too deeply");
-    levels_.push_back({from, join(level.to, entry.name), entry.metadata, false, {tree_.loader(), *entry.directory}});
+    levels_.push_back({from, join(level.to, entry.name), entry.metadata, false, false, {tree_.loader(), *entry.directory}});
     if (!itself) return;
     try {
       make_levels();
@@ -201,11 +205,12 @@ class Restorer {
 
   // A file, link or special entry.
   void place(const std::string& to, const Entry& entry) {
-    if (options_.overwrite == RestoreOptions::Overwrite::never && type_at(to)) {
+    const bool fresh = !levels_.empty() && levels_.back().empty;
+    if (!fresh && options_.overwrite == RestoreOptions::Overwrite::never && type_at(to)) {
       content_.add_finding(to, RestoreFinding::Kind::skipped, "exists already");
       return;
     }
-    if (options_.extra == RestoreOptions::Extra::remove) remove_directory_in_the_way(to);
+    if (!fresh && options_.extra == RestoreOptions::Extra::remove) remove_directory_in_the_way(to);
     const repository::Metadata& metadata = entry.metadata;
     const bool linked = metadata.link_count > 1;
     if (linked) {
@@ -229,6 +234,7 @@ class Restorer {
         plan->entry = entry;
         plan->parts = tree_.parts(entry);
         if (linked) plan->metadata = FilePlan::Metadata::later;
+        if (fresh) plan->existing = FilePlan::Existing::none;
         parts_in_window_ += plan->parts.size();
         result.bytes += metadata.size_bytes;
         ++result.files;
@@ -254,10 +260,16 @@ class Restorer {
     ++result.removed;
   }
 
+  // Starts writing what was planned; the next window is planned meanwhile.
   void write_window() {
-    content_.write(window_);
-    window_.clear();
+    finish_window();
+    writing_ = std::exchange(window_, {});
     parts_in_window_ = 0;
+    written_ = std::async(std::launch::async, [this] { content_.write(writing_); });
+  }
+  void finish_window() {
+    if (written_.valid()) written_.get();
+    writing_.clear();
   }
 
   // An immutable file takes no further name, so its metadata comes after them.
@@ -285,6 +297,8 @@ class Restorer {
   std::map<std::tuple<EntryType, std::uint64_t, std::uint64_t>, FirstName> first_names_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::vector<std::pair<std::string, repository::Metadata>> linked_first_;
+  std::vector<std::unique_ptr<FilePlan>> writing_;
+  std::future<void> written_;  // last: waited for before anything it uses goes
 };
 
 // What a restore would do, without a target.

@@ -223,9 +223,11 @@ UniqueFd Target::open_directory(std::string_view path) const {
   return fd;
 }
 
-void Target::make_directory(std::string_view path) {
-  make(path, "create directory", [](const Place& place) {
-    if (::mkdirat(place.directory(), place.c_name(), 0700) == 0) return 0;
+bool Target::make_directory(std::string_view path) {
+  bool made = false;
+  make(path, "create directory", [&](const Place& place) {
+    made = ::mkdirat(place.directory(), place.c_name(), 0700) == 0;
+    if (made) return 0;
     const int why = errno;
     struct stat status;
     const bool there = why == EEXIST &&
@@ -233,6 +235,7 @@ void Target::make_directory(std::string_view path) {
                        S_ISDIR(status.st_mode);
     return there ? 0 : why;
   });
+  return made;
 }
 
 namespace {

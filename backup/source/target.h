@@ -31,7 +31,8 @@ class Target {
   // Error(refused) when one is a symbolic link. Where a name has to be unlinked or a directory below the target
   // changed, and the immutable or append-only flag forbids it, the flag is cleared.
   UniqueFd open_directory(std::string_view path) const;  // "" is the target itself
-  void make_directory(std::string_view path);            // an existing real directory is fine; mode 0700 until metadata
+  // An existing real directory is fine, and false is returned. Mode 0700 until metadata.
+  bool make_directory(std::string_view path);
   // Opens for reading and writing. With `replace`, whatever other non-directory has the name is unlinked first and the
   // file is created anew (O_EXCL, mode 0600); without, an existing regular file with one link keeps its content, but is
   // closed to others (mode 0600) until metadata. What cannot be reused is replaced. Error(refused) for a directory.
