@@ -60,6 +60,7 @@ make_source() {
   ln -sf file source/folder/link
   head -c 300000 /dev/urandom >source/large
   : >source/empty
+  sleep 1.1  # what was touched within the last second is read again by the next backup
 }
 make_repository() {
   make_source
