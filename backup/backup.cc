@@ -264,8 +264,10 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
 
 BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
                     std::stop_token stop) {
+  BackupOptions resolved = options;
+  for (std::string& path : resolved.paths) path = source::resolve_path(path);
   try {
-    return run(context, options, progress, std::move(stop));
+    return run(context, resolved, progress, std::move(stop));
   } catch (...) {
     // What the run had claimed and did not store must not count as stored for the next one in this process.
     context.repository.drop_index(context.domain);

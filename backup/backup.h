@@ -12,7 +12,7 @@
 namespace qcbak {
 
 struct BackupOptions {
-  std::vector<std::string> paths;  // as given; made absolute
+  std::vector<std::string> paths;  // as given: source::resolve_path() makes them absolute
   std::string host;
   repository::Labels labels;
   source::Patterns excludes{};

@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
-#include <cstdlib>
 #include <deque>
 
 #include "base/error.h"
@@ -413,20 +411,12 @@ void FileReader::run() {
 void FileReader::walk() {
   Wanted all;
   std::size_t found = 0;
-  for (const std::string& given : options_.paths) {
-    const std::size_t slash = given.rfind('/');
-    // The parent may be reached through links; the last name is backed up as what it is.
-    const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : given.substr(0, slash);
-    const std::string last = slash == std::string::npos ? given : given.substr(slash + 1);
-    char resolved[PATH_MAX];
-    const bool by_itself = last.empty() || last == "." || last == "..";
-    if (::realpath(by_itself ? given.c_str() : parent.c_str(), resolved) == nullptr ||
-        (!by_itself && ::faccessat(AT_FDCWD, given.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0)) {
-      finding(given, errno_text(errno));
+  for (const std::string& path : options_.paths) {
+    if (::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+      finding(path, errno_text(errno));
       continue;
     }
     ++found;
-    const std::string path = by_itself ? std::string(resolved) : join(resolved, last);
     Wanted* at = &all;
     for (std::size_t from = 1; from < path.size() && !at->whole;) {
       const std::size_t end = std::min(path.find('/', from), path.size());

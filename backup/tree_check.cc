@@ -152,66 +152,106 @@ std::optional<TreeCheck::Summary> TreeCheck::summarize(const ChunkId& tree, Dama
   }
 }
 
-TreeCheck::State TreeCheck::visit(const ChunkId& reference, std::size_t depth) {
-  if (const auto at = states_.find(reference); at != states_.end()) return at->second;
-  if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "asked to stop");
+// A reference node whose children are being looked at.
+struct TreeCheck::Visit {
+  ChunkId reference;
+  ReferenceNode mirror;
+  std::optional<Summary> summary;  // of the node it mirrors
+  std::string differs;             // what the two do not agree on
   State state;
   DamageSet damage;
-  const auto done = [&] {
-    state.damage = intern(damage);
-    states_.emplace(reference, state);
-    return state;
-  };
-  if (depth > kDepthLimit) {
-    merge(damage, {questions_.nonsense("reference trees nested too deeply")});
-    return done();
-  }
-  auto mirror = load_reference(reference, damage);
-  if (!mirror) return done();
-  state.tree = leading(mirror->tree);
-  merge(damage, questions_.lost(mirror->tree));
-  for (const ChunkId& id : mirror->data) merge(damage, questions_.lost(id));
+  std::size_t next = 0;  // of the mirror's children
+};
 
-  std::optional<Summary> summary;
-  if (trees_ == Trees::files) summary = summarize(mirror->tree, damage);
-  std::string differs;
-  if (summary) {
-    state.weighed = true;
-    state.weight = summary->weight;
-    state.is_content = summary->is_content;
-    sort_unique(summary->data);
+TreeCheck::State TreeCheck::finish(Visit& visit) {
+  visit.state.damage = intern(visit.damage);
+  states_.emplace(visit.reference, visit.state);
+  return visit.state;
+}
+
+// Its state, when that is known or there is nothing to look at below it; otherwise it goes to the end of `path`.
+std::optional<TreeCheck::State> TreeCheck::enter(const ChunkId& reference, std::deque<Visit>& path) {
+  if (const auto at = states_.find(reference); at != states_.end()) return at->second;
+  if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "asked to stop");
+  Visit visit;
+  visit.reference = reference;
+  if (path.size() > kDepthLimit) {
+    merge(visit.damage, {questions_.nonsense("reference trees nested too deeply")});
+    return finish(visit);
+  }
+  auto mirror = load_reference(reference, visit.damage);
+  if (!mirror) return finish(visit);
+  visit.state.tree = leading(mirror->tree);
+  merge(visit.damage, questions_.lost(mirror->tree));
+  for (const ChunkId& id : mirror->data) merge(visit.damage, questions_.lost(id));
+
+  if (trees_ == Trees::files) visit.summary = summarize(mirror->tree, visit.damage);
+  if (visit.summary) {
+    Summary& summary = *visit.summary;
+    visit.state.weighed = true;
+    visit.state.weight = summary.weight;
+    visit.state.is_content = summary.is_content;
+    sort_unique(summary.data);
     sort_unique(mirror->data);
-    if (summary->data != mirror->data) differs = "its data chunks";
-    if (summary->children.size() != mirror->children.size()) differs = "its children";
-    summary->data = {};
+    if (summary.data != mirror->data) visit.differs = "its data chunks";
+    if (summary.children.size() != mirror->children.size()) visit.differs = "its children";
+    summary.data = {};
   }
   mirror->data = {};
-  for (std::size_t i = 0; i < mirror->children.size(); ++i) {
-    const State child = visit(mirror->children[i], depth + 1);
-    merge(damage, sets_[child.damage]);
-    if (!summary || !differs.empty() || child.tree == 0) continue;
-    const Child& named = summary->children[i];
-    if (leading(named.tree) != child.tree) differs = "its children";
-    else if (child.weighed && (child.is_content != named.is_content || (named.weight && *named.weight != child.weight)))
-      differs = "how much is below it";
-  }
-  if (!differs.empty())
-    merge(damage, {questions_.nonsense("tree node " + mirror->tree.hex() + " and what mirrors it do not agree on " +
-                                       differs)});
-  if (summary && damage.empty() && !summary->is_content && !summary->children.empty() && summary->children[0].weight &&
-      !summary->children[0].is_content) {
+  visit.mirror = std::move(*mirror);
+  path.push_back(std::move(visit));
+  return std::nullopt;
+}
+
+// The next child's state is known.
+void TreeCheck::add_child(Visit& visit, const State& child) {
+  const std::size_t i = visit.next++;
+  merge(visit.damage, sets_[child.damage]);
+  if (!visit.summary || !visit.differs.empty() || child.tree == 0) return;
+  const Child& named = visit.summary->children[i];
+  if (leading(named.tree) != child.tree) visit.differs = "its children";
+  else if (child.weighed && (child.is_content != named.is_content || (named.weight && *named.weight != child.weight)))
+    visit.differs = "how much is below it";
+}
+
+// Its children were all looked at.
+TreeCheck::State TreeCheck::leave(Visit& visit) {
+  const ChunkId& tree = visit.mirror.tree;
+  if (!visit.differs.empty())
+    merge(visit.damage,
+          {questions_.nonsense("tree node " + tree.hex() + " and what mirrors it do not agree on " + visit.differs)});
+  const std::optional<Summary>& summary = visit.summary;
+  if (summary && visit.damage.empty() && !summary->is_content && !summary->children.empty() &&
+      summary->children[0].weight && !summary->children[0].is_content) {
     try {
-      check_names(mirror->tree, repository::parse_node(reader_.load(ChunkType::tree, mirror->tree)));
+      check_names(tree, repository::parse_node(reader_.load(ChunkType::tree, tree)));
     } catch (const Error& error) {
       if (!is_damage(error)) throw;
-      merge(damage, {questions_.nonsense(error.what())});
+      merge(visit.damage, {questions_.nonsense(error.what())});
     }
   }
-  return done();
+  return finish(visit);
+}
+
+// Not by recursion: how deep trees go is for whoever writes them to choose.
+TreeCheck::State TreeCheck::walk(const ChunkId& root) {
+  std::deque<Visit> path;
+  std::optional<State> state = enter(root, path);
+  while (!path.empty()) {
+    Visit& visit = path.back();
+    if (visit.next < visit.mirror.children.size()) {
+      state = enter(visit.mirror.children[visit.next], path);
+    } else {
+      state = leave(visit);
+      path.pop_back();
+    }
+    if (state && !path.empty()) add_child(path.back(), *state);
+  }
+  return *state;
 }
 
 const DamageSet& TreeCheck::check(const ChunkId& reference_root, const std::optional<ChunkId>& directory) {
-  const State state = visit(reference_root, 0);
+  const State state = walk(reference_root);
   if (!directory || state.tree == 0 || state.tree == leading(*directory)) return sets_[state.damage];
   DamageSet damage = sets_[state.damage];
   merge(damage, {questions_.nonsense("its reference tree is that of another directory")});
@@ -230,61 +270,81 @@ DamageSet TreeCheck::lost_content(const ChunkId& tree, std::size_t depth) {
   return damage;
 }
 
-void TreeCheck::name_lost(const ChunkId& reference_root, const ChunkId& directory, const VisitLost& visit) {
-  name_lost(reference_root, directory, "", 0, visit);
-}
+// A tree node, not all of which is there.
+struct TreeCheck::LostNode {
+  std::string path;  // of its directory
+  Node node;
+  std::vector<ChunkId> mirrors;  // of its children; none where its own was lost: everything below is looked at
+  std::size_t next = 0;          // of its branches, then its entries
+  std::size_t next_child = 0;
 
-// `reference`: the node that mirrors `tree`; nothing below one that was lost itself, where everything is looked at.
-void TreeCheck::name_lost(const std::optional<ChunkId>& reference, const ChunkId& tree, const std::string& path,
-                          std::size_t depth, const VisitLost& visit) {
+  std::optional<ChunkId> next_mirror() {
+    const std::size_t at = next_child++;
+    return mirrors.empty() ? std::nullopt : std::optional(mirrors[at]);
+  }
+};
+
+void TreeCheck::enter_lost(const std::optional<ChunkId>& reference, const ChunkId& tree, const std::string& path,
+                           const VisitLost& visit, std::deque<LostNode>& nodes) {
   if (stop_.stop_requested()) throw Error(ErrorCode::interrupted, "asked to stop");
-  if (depth > kDepthLimit) return;
+  if (nodes.size() > kDepthLimit) return;
   if (reference) {
     const auto at = states_.find(*reference);
     if (at != states_.end() && at->second.damage == 0) return;
   }
   DamageSet damage;
   const auto plaintext = load(ChunkType::tree, tree, damage);
-  if (!plaintext) {
+  auto node = plaintext ? parse(tree, *plaintext, damage) : std::nullopt;
+  if (!node) {
     visit(path + "/", damage);
     return;
   }
-  const auto parsed = parse(tree, *plaintext, damage);
-  if (!parsed) {
-    visit(path + "/", damage);
-    return;
-  }
-  const Node& node = *parsed;
-  std::vector<ChunkId> mirrors;
+  LostNode lost{path, std::move(*node), {}};
   if (reference) {
     DamageSet known;
-    if (auto mirror = load_reference(*reference, known); mirror && mirror->tree == tree) mirrors = mirror->children;
+    if (auto mirror = load_reference(*reference, known); mirror && mirror->tree == tree)
+      lost.mirrors = std::move(mirror->children);
   }
-  std::size_t children = node.branches.size();
-  for (const Entry& entry : node.entries) children += entry.directory || entry.content_node;
-  if (mirrors.size() != children) mirrors.clear();
-  std::size_t child = 0;
-  const auto next_mirror = [&]() -> std::optional<ChunkId> {
-    const std::size_t at = child++;
-    return mirrors.empty() ? std::nullopt : std::optional(mirrors[at]);
-  };
-  for (const repository::Branch& branch : node.branches)
-    name_lost(next_mirror(), branch.child, path, depth + 1, visit);
-  for (const Entry& entry : node.entries) {
-    const std::string below = path + "/" + entry.name;
-    DamageSet lost;
-    if (entry.directory) {
-      name_lost(next_mirror(), *entry.directory, below, depth + 1, visit);
-    } else if (entry.content_node) {
-      const auto mirror = next_mirror();
-      const auto at = mirror ? states_.find(*mirror) : states_.end();
-      if (at == states_.end() || at->second.damage != 0) lost = lost_content(*entry.content_node, 0);
+  std::size_t children = lost.node.branches.size();
+  for (const Entry& entry : lost.node.entries) children += entry.directory || entry.content_node;
+  if (lost.mirrors.size() != children) lost.mirrors.clear();
+  nodes.push_back(std::move(lost));
+}
+
+void TreeCheck::name_lost(const ChunkId& reference_root, const ChunkId& directory, const VisitLost& visit) {
+  std::deque<LostNode> nodes;
+  enter_lost(reference_root, directory, "", visit, nodes);
+  while (!nodes.empty()) {
+    LostNode& lost = nodes.back();
+    const std::vector<repository::Branch>& branches = lost.node.branches;
+    const std::size_t at = lost.next++;
+    if (at < branches.size()) {
+      enter_lost(lost.next_mirror(), branches[at].child, lost.path, visit, nodes);
+    } else if (at - branches.size() < lost.node.entries.size()) {
+      name_lost_entry(lost, lost.node.entries[at - branches.size()], visit, nodes);
     } else {
-      for (const Part& part : entry.parts)
-        if (part.chunk) merge(lost, questions_.lost(*part.chunk));
+      nodes.pop_back();
     }
-    if (!lost.empty()) visit(below, lost);
   }
+}
+
+void TreeCheck::name_lost_entry(LostNode& node, const Entry& entry, const VisitLost& visit,
+                                std::deque<LostNode>& nodes) {
+  const std::string path = node.path + "/" + entry.name;
+  if (entry.directory) {
+    enter_lost(node.next_mirror(), *entry.directory, path, visit, nodes);
+    return;
+  }
+  DamageSet lost;
+  if (entry.content_node) {
+    const auto mirror = node.next_mirror();
+    const auto at = mirror ? states_.find(*mirror) : states_.end();
+    if (at == states_.end() || at->second.damage != 0) lost = lost_content(*entry.content_node, 0);
+  } else {
+    for (const Part& part : entry.parts)
+      if (part.chunk) merge(lost, questions_.lost(*part.chunk));
+  }
+  if (!lost.empty()) visit(path, lost);
 }
 
 }  // namespace qcbak

@@ -2,6 +2,7 @@
 // mirror. Each node is looked at once, however many snapshots share it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -66,14 +67,22 @@ class TreeCheck {
     bool is_content = false;
   };
 
-  State visit(const ChunkId& reference, std::size_t depth);
+  struct Visit;
+  struct LostNode;
+  State walk(const ChunkId& root);
+  std::optional<State> enter(const ChunkId& reference, std::deque<Visit>& path);
+  void add_child(Visit& visit, const State& child);
+  State leave(Visit& visit);
+  State finish(Visit& visit);
   std::optional<Bytes> load(repository::ChunkType type, const ChunkId& id, DamageSet& damage);
   std::optional<repository::ReferenceNode> load_reference(const ChunkId& id, DamageSet& damage);
   std::optional<repository::Node> parse(const ChunkId& tree, ByteView plaintext, DamageSet& damage);
   std::optional<Summary> summarize(const ChunkId& tree, DamageSet& damage);
   void check_names(const ChunkId& tree, const repository::Node& branch);
-  void name_lost(const std::optional<ChunkId>& reference, const ChunkId& tree, const std::string& path,
-                 std::size_t depth, const VisitLost& visit);
+  void enter_lost(const std::optional<ChunkId>& reference, const ChunkId& tree, const std::string& path,
+                  const VisitLost& visit, std::deque<LostNode>& nodes);
+  void name_lost_entry(LostNode& node, const repository::Entry& entry, const VisitLost& visit,
+                       std::deque<LostNode>& nodes);
   DamageSet lost_content(const ChunkId& tree, std::size_t depth);
   std::uint32_t intern(const DamageSet& damage);
 

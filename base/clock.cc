@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
@@ -64,11 +65,16 @@ std::optional<Time> parse_time(std::string_view text) {
 
 std::optional<std::int64_t> parse_duration_ns(std::string_view text) {
   struct Unit {
-    std::string_view name;
+    std::initializer_list<std::string_view> names;
     std::int64_t seconds;
   };
-  constexpr Unit kUnits[] = {{"mo", 30 * 86400}, {"s", 1},         {"m", 60},         {"h", 3600},
-                             {"d", 86400},       {"w", 7 * 86400}, {"y", 365 * 86400}};
+  static const Unit kUnits[] = {{{"s", "sec", "second", "seconds"}, 1},
+                                {{"m", "min", "minute", "minutes"}, 60},
+                                {{"h", "hr", "hour", "hours"}, 3600},
+                                {{"d", "day", "days"}, 86400},
+                                {{"w", "week", "weeks"}, 7 * 86400},
+                                {{"mo", "month", "months"}, 30 * 86400},
+                                {{"y", "year", "years"}, 365 * 86400}};
   constexpr std::int64_t kLimitSeconds = std::int64_t(200) * 365 * 86400;
   if (text.empty()) return std::nullopt;
   std::int64_t total = 0;
@@ -79,11 +85,12 @@ std::optional<std::int64_t> parse_duration_ns(std::string_view text) {
       number = number * 10 + (text[digits++] - '0');
     if (digits == 0) return std::nullopt;
     text.remove_prefix(digits);
-    const Unit* unit = nullptr;
-    for (const Unit& candidate : kUnits)
-      if (text.substr(0, candidate.name.size()) == candidate.name && unit == nullptr) unit = &candidate;
-    if (unit == nullptr) return std::nullopt;
-    text.remove_prefix(unit->name.size());
+    const std::string_view name = text.substr(0, text.find_first_of("0123456789"));
+    const Unit* unit = std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& candidate) {
+      return std::find(candidate.names.begin(), candidate.names.end(), name) != candidate.names.end();
+    });
+    if (unit == std::end(kUnits)) return std::nullopt;
+    text.remove_prefix(name.size());
     total += number * unit->seconds;
     if (total > kLimitSeconds) return std::nullopt;
   }

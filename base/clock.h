@@ -30,7 +30,8 @@ class SystemClock final : public Clock {
 std::string format_time(Time time);
 // "2026-11-21T09:30:00+07:00", "...Z", the same without zone (local), or a date alone. Nothing when it is none of these.
 std::optional<Time> parse_time(std::string_view text);
-// "90s", "15m", "36h", "7d", "2w", "6mo", "1y" and sums such as "1y6mo"; in ns. A month is 30 days, a year 365.
+// "90s", "15min", "36h", "7d", "2w", "24months", "1y", their other usual names, and sums such as "1y6mo"; in ns. "m" is a
+// minute, a month is 30 days, a year 365.
 std::optional<std::int64_t> parse_duration_ns(std::string_view text);
 
 }  // namespace qcbak

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "backup/source/capture.h"
 #include "cli/messages.h"
 #include "cli/output.h"
 #include "cli/progress_display.h"
@@ -17,28 +17,6 @@
 namespace qcbak::cli {
 namespace {
 
-std::string working_directory() {
-  char path[PATH_MAX];
-  if (::getcwd(path, sizeof path) == nullptr) throw_errno("find", "the working directory");
-  return path;
-}
-
-// Links in the folders above are followed, the path's own last name is what is backed up.
-std::string absolute(const std::string& given) {
-  if (given.empty()) throw Error(ErrorCode::usage, std::string(tr("an empty path")));
-  std::string trimmed = given;
-  while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
-  const std::size_t slash = trimmed.rfind('/');
-  const std::string last = slash == std::string::npos ? trimmed : trimmed.substr(slash + 1);
-  const bool by_itself = last.empty() || last == "." || last == "..";
-  const std::string above = slash == std::string::npos ? "." : slash == 0 ? "/" : trimmed.substr(0, slash);
-  char resolved[PATH_MAX];
-  if (::realpath(by_itself ? trimmed.c_str() : above.c_str(), resolved) == nullptr)
-    return trimmed.starts_with("/") ? trimmed : working_directory() + "/" + trimmed;
-  if (by_itself) return resolved;
-  return std::string(resolved) == "/" ? "/" + last : std::string(resolved) + "/" + last;
-}
-
 std::string host_name() {
   char name[HOST_NAME_MAX + 1] = {};
   if (::gethostname(name, sizeof name - 1) != 0) throw_errno("find", "the name of this host");
@@ -47,7 +25,7 @@ std::string host_name() {
 
 // Patterns speak of files; a relative one with '/' starts in the working directory.
 source::Patterns excludes(const Arguments& arguments) {
-  source::Patterns patterns(working_directory());
+  source::Patterns patterns(source::working_directory());
   for (const std::string& pattern : arguments.values("exclude")) patterns.add(pattern);
   for (const std::string& file : arguments.values("exclude-from")) patterns.add_file(file);
   return patterns;
@@ -108,7 +86,10 @@ void report(Output& output, const BackupResult& result, bool dry_run) {
 ExitCode run(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   BackupOptions options;
-  for (const std::string& path : arguments.operands()) options.paths.push_back(absolute(path));
+  for (const std::string& path : arguments.operands()) {
+    if (path.empty()) throw Error(ErrorCode::usage, std::string(tr("an empty path")));
+    options.paths.push_back(path);
+  }
   options.host = require_utf8(arguments.has("host") ? arguments.text("host") : host_name(), tr("the name of a host"));
   options.labels = labels(arguments);
   options.excludes = excludes(arguments);

@@ -1,6 +1,16 @@
 // qcbak-recover: what restores, alone and statically linked, on a bare rescue system.
+#include <netdb.h>
+
 #include "cli/manual.h"
 #include "cli/program.h"
+
+// libcrypto refers to what loads engines and asks name servers, which needs shared libraries: a static program does
+// neither, and with these in their place the linker need not warn.
+extern "C" {
+[[gnu::used]] void* __wrap_dlopen(const char*, int) { return nullptr; }
+[[gnu::used]] int __wrap_getaddrinfo(const char*, const char*, const addrinfo*, addrinfo**) { return EAI_FAIL; }
+[[gnu::used]] hostent* __wrap_gethostbyname(const char*) { return nullptr; }
+}
 
 int main(int argc, char** argv) {
   using namespace qcbak::cli;

@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -168,6 +170,26 @@ Bytes read_link(int fd, std::string_view path) {
 }
 
 }  // namespace
+
+std::string working_directory() {
+  char path[PATH_MAX];
+  if (::getcwd(path, sizeof path) == nullptr) throw_errno("find", "the working directory");
+  return path;
+}
+
+std::string resolve_path(const std::string& given) {
+  std::string trimmed = given;
+  while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
+  const std::size_t slash = trimmed.rfind('/');
+  const std::string last = slash == std::string::npos ? trimmed : trimmed.substr(slash + 1);
+  const bool by_itself = last.empty() || last == "." || last == "..";
+  const std::string above = slash == std::string::npos ? "." : slash == 0 ? "/" : trimmed.substr(0, slash);
+  char resolved[PATH_MAX];
+  if (::realpath(by_itself ? trimmed.c_str() : above.c_str(), resolved) == nullptr)
+    return trimmed.starts_with('/') ? trimmed : working_directory() + "/" + trimmed;
+  if (by_itself) return resolved;
+  return std::string(resolved) == "/" ? "/" + last : std::string(resolved) + "/" + last;
+}
 
 bool is_kept_attribute(std::string_view name) { return name != "security.evm"; }
 

@@ -28,6 +28,11 @@ inline constexpr std::uint32_t kContentFlags = 0x0080'0404;
 // form in which NFS gives its access list: kept.)
 bool is_kept_attribute(std::string_view name);
 
+std::string working_directory();
+// Where an entry that somebody names lies: absolute, links in the directories above it followed, its own name as it is.
+// When that cannot be found out, the path as it stands, made absolute.
+std::string resolve_path(const std::string& given);
+
 // One statx(2). Equal fingerprints mean that the file was not touched: it need not be opened.
 struct Status {
   repository::Metadata metadata;  // all but flags, attributes and link_target

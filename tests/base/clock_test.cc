@@ -27,7 +27,11 @@ TEST(Duration, SumsUnits) {
   EXPECT_EQ(parse_duration_ns("90s"), 90 * kSecond);
   EXPECT_EQ(parse_duration_ns("1y6mo"), (365 + 180) * 86400 * kSecond);
   EXPECT_EQ(parse_duration_ns("2d3h"), 51 * 3600 * kSecond);
-  for (const char* bad : {"", "5", "d", "5x", "-1d", "99999999999y"}) EXPECT_FALSE(parse_duration_ns(bad)) << bad;
+  EXPECT_EQ(parse_duration_ns("15min"), 900 * kSecond);
+  EXPECT_EQ(parse_duration_ns("24months"), 720 * 86400 * kSecond);
+  EXPECT_EQ(parse_duration_ns("1year2weeks3days4hours5minutes6seconds"),
+            ((365 + 14 + 3) * 86400 + 4 * 3600 + 5 * 60 + 6) * kSecond);
+  for (const char* bad : {"", "5", "d", "5x", "-1d", "99999999999y", "5mon", "1d ", " 1d", "1 d", "1dd", "5minutess"}) EXPECT_FALSE(parse_duration_ns(bad)) << bad;
 }
 
 }  // namespace
