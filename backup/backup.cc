@@ -145,7 +145,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   pipeline::SlabPool slabs(cores + 3);
   pipeline::Queue<pipeline::Batch> batches(pipeline::kBatchesWaiting);
   pipeline::Queue<pipeline::Span> spans(pipeline::kSpansWaiting);
-  pipeline::Queue<pipeline::TreeEvent> events(pipeline::kEventsWaiting);
+  pipeline::Queue<pipeline::TreeEvents> events(pipeline::kGroupsWaiting);
   std::stop_source stopper;
   const auto stop_all = [&] {
     stopper.request_stop();
@@ -202,8 +202,9 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
       });
       threads.emplace_back([&] {
         failure.guard([&] {
-          while (auto event = events.pop()) {
-            if (!stopper.stop_requested() && !dry) tree.handle(std::move(*event));
+          while (auto group = events.pop()) {
+            for (pipeline::TreeEvent& event : *group)
+              if (!stopper.stop_requested() && !dry) tree.handle(std::move(event));
           }
           if (!stopper.stop_requested() && !dry) tree.finish();
         });

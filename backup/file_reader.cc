@@ -68,7 +68,7 @@ struct FileReader::Wanted {
 
 FileReader::FileReader(const BackupOptions& options, const repository::Chunking& chunking, const FileCache& cache,
                        AllStored all_stored, pipeline::SlabPool& slabs, pipeline::Queue<pipeline::Batch>& batches,
-                       pipeline::Queue<pipeline::Span>& spans, pipeline::Queue<pipeline::TreeEvent>& events,
+                       pipeline::Queue<pipeline::Span>& spans, pipeline::Queue<pipeline::TreeEvents>& events,
                        Progress& progress, std::stop_token stop)
     : options_(options),
       chunker_(chunking),
@@ -89,9 +89,14 @@ void FileReader::finding(const std::string& path, const std::string& what) {
 }
 
 void FileReader::send(TreeEvent event) {
+  group_.push_back(std::move(event));
+  if (group_.size() >= pipeline::kEventsInGroup) send_events();
+}
+
+void FileReader::send_events() {
   // The tree may be waiting for pieces that lie here, and takes no event before it has them.
   if (events_.full()) send_batch();
-  if (stop_.stop_requested() || !events_.push(std::move(event))) throw Error(ErrorCode::interrupted, "stopped");
+  if (stop_.stop_requested() || !events_.push(std::exchange(group_, {}))) throw Error(ErrorCode::interrupted, "stopped");
 }
 
 void FileReader::send_batch() {
@@ -403,6 +408,7 @@ void FileReader::run() {
   try {
     walk();
   } catch (...) {
+    group_.clear();
     const pipeline::Batch given_up = std::exchange(batch_, {});  // or the tree would wait for it
     throw;
   }
@@ -446,6 +452,7 @@ void FileReader::walk() {
     walk_wanted(all, root.get(), "/", "", status);
   }
   send_batch();
+  send_events();
 }
 
 }  // namespace qcbak

@@ -25,7 +25,7 @@ class FileReader {
 
   FileReader(const BackupOptions& options, const repository::Chunking& chunking, const FileCache& cache,
              AllStored all_stored, pipeline::SlabPool& slabs, pipeline::Queue<pipeline::Batch>& batches,
-             pipeline::Queue<pipeline::Span>& spans, pipeline::Queue<pipeline::TreeEvent>& events, Progress& progress,
+             pipeline::Queue<pipeline::Span>& spans, pipeline::Queue<pipeline::TreeEvents>& events, Progress& progress,
              std::stop_token stop);
   ~FileReader();
 
@@ -54,6 +54,7 @@ class FileReader {
   void send_batch();
   void send_span(pipeline::Span span);
   void send(pipeline::TreeEvent event);
+  void send_events();
   void finding(const std::string& path, const std::string& what);
   void need_room(std::size_t length);
 
@@ -64,13 +65,14 @@ class FileReader {
   pipeline::SlabPool& slabs_;
   pipeline::Queue<pipeline::Batch>& batches_;
   pipeline::Queue<pipeline::Span>& spans_;
-  pipeline::Queue<pipeline::TreeEvent>& events_;
+  pipeline::Queue<pipeline::TreeEvents>& events_;
   Progress& progress_;
   std::stop_token stop_;
 
   std::shared_ptr<PageBuffer> slab_;
   std::size_t slab_used_ = 0;
   pipeline::Batch batch_;
+  pipeline::TreeEvents group_;
   Counts counts_;
   std::vector<repository::Finding> findings_;
   std::uint64_t root_device_ = 0;

@@ -20,7 +20,8 @@ inline constexpr std::size_t kBatchBytes = 1U << 20;
 inline constexpr std::size_t kBatchPieces = 512;
 inline constexpr std::size_t kBatchesWaiting = 8;
 inline constexpr std::size_t kSpansWaiting = 16;
-inline constexpr std::size_t kEventsWaiting = 8192;
+inline constexpr std::size_t kEventsInGroup = 64;  // handed over at once: waking a thread costs more than an event
+inline constexpr std::size_t kGroupsWaiting = 128;
 
 // A bounded queue that can be closed: pop() then gives what is left, and afterwards nothing; push() is refused.
 template <class Item>
@@ -175,5 +176,6 @@ struct TreeEvent {
   std::optional<crypto::Sha256> known_sha256;    //
   enum class Cache { no, yes } cache = Cache::no;
 };
+using TreeEvents = std::vector<TreeEvent>;
 
 }  // namespace qcbak::pipeline

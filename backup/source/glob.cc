@@ -224,6 +224,7 @@ Patterns::Reach Patterns::follow(const Pattern& pattern, const std::vector<std::
 }
 
 bool Patterns::matches(std::string_view path, bool is_directory) const {
+  if (patterns_.empty()) return false;
   const std::vector<std::u32string> components = decode(path);
   const auto last = std::find_if(patterns_.rbegin(), patterns_.rend(), [&](const Pattern& pattern) {
     return follow(pattern, components, is_directory) == Reach::whole;
