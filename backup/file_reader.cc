@@ -89,11 +89,14 @@ void FileReader::finding(const std::string& path, const std::string& what) {
 }
 
 void FileReader::send(TreeEvent event) {
+  // What was read goes on soon: only from the tree does it get where an interrupted run is taken up again.
+  if (event.job) group_bytes_ += event.status.metadata.size_bytes;
   group_.push_back(std::move(event));
-  if (group_.size() >= pipeline::kEventsInGroup) send_events();
+  if (group_.size() >= pipeline::kEventsInGroup || group_bytes_ >= pipeline::kBatchBytes) send_events();
 }
 
 void FileReader::send_events() {
+  group_bytes_ = 0;
   // The tree may be waiting for pieces that lie here, and takes no event before it has them.
   if (events_.full()) send_batch();
   if (stop_.stop_requested() || !events_.push(std::exchange(group_, {}))) throw Error(ErrorCode::interrupted, "stopped");

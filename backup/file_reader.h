@@ -73,6 +73,7 @@ class FileReader {
   std::size_t slab_used_ = 0;
   pipeline::Batch batch_;
   pipeline::TreeEvents group_;
+  std::uint64_t group_bytes_ = 0;  // read for the entries in it
   Counts counts_;
   std::vector<repository::Finding> findings_;
   std::uint64_t root_device_ = 0;
