@@ -115,6 +115,8 @@ Command forget_command();
 Command init_command();
 Command key_add_command();
 Command key_credential_command();
+Command config_check_command();
+Command config_show_command();
 Command key_list_command();
 Command key_passwd_command();
 Command key_remove_command();

@@ -8,6 +8,24 @@ using Entry = std::pair<std::string_view, std::string_view>;
 
 // clang-format off
 constexpr Entry kSentences[] = {
+    {"Check the configuration of the daemon",
+     "Kiểm tra cấu hình của trình nền"},
+    {"Reads the configuration file (QCBAK_CONFIG, or /etc/qcbak/qcbak.toml) as the daemon would. What is wrong with it is said "
+     "with its line and, for a setting that does not exist, the one that was probably meant; the exit code is 2.",
+     "Đọc tệp cấu hình (QCBAK_CONFIG, hoặc /etc/qcbak/qcbak.toml) đúng như trình nền đọc. Chỗ sai được báo kèm số dòng và, nếu "
+     "thiết lập không tồn tại, tên có lẽ định viết; mã thoát là 2."},
+    {"before qcbakd is told to take it",
+     "trước khi bảo qcbakd dùng nó"},
+    {"Show every setting and where it comes from",
+     "Cho xem mọi thiết lập và nguồn của nó"},
+    {"Prints each effective setting of the configuration file, with the line that gives it, or that it is the default.",
+     "In từng thiết lập có hiệu lực của tệp cấu hình, kèm dòng quy định nó, hoặc ghi rằng đó là mặc định."},
+    {"all that counts",
+     "mọi thứ có hiệu lực"},
+    {"the default",
+     "mặc định"},
+    {"{} is good; jobs: {}",
+     "{} hợp lệ; số công việc: {}"},
     {"  Back up:  qcbak backup /etc",
      "  Sao lưu:  qcbak backup /etc"},
     {"  Give machines a credential of their own that cannot read:  qcbak key credential write -o FILE",

@@ -1,0 +1,116 @@
+#include "config/config.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "config/options.h"
+
+namespace qcbak::config {
+namespace {
+
+constexpr std::size_t kFileLimit = 1U << 20;
+constexpr std::size_t kJobsLimit = 1000;
+
+// How often, where a job says how important its data are and not when.
+struct Importance {
+  std::string_view name, schedule;
+};
+constexpr std::array<Importance, 4> kImportance = {
+    {{"critical", "hourly"}, {"high", "daily"}, {"normal", "weekly"}, {"low", "monthly"}}};
+
+void schedule_by_importance(Job& job, const toml::node& node, const std::string& path, Reading& reading) {
+  std::string importance = "normal";
+  for (const auto& [key, value] : job.labels)
+    if (key == "importance") importance = value;
+  const auto row = std::find_if(kImportance.begin(), kImportance.end(),
+                                [&](const Importance& each) { return each.name == importance; });
+  if (row == kImportance.end())
+    fail_at(reading, node, path + ".labels.importance", "it is \"" + printable(importance) + "\"",
+            "it is one of \"critical\", \"high\", \"normal\" and \"low\"");
+  if (node.as_table()->contains("schedule")) return;
+  job.schedule = Calendar::parse(row->schedule);
+  reading.settings.push_back({path + ".schedule", "\"" + std::string(row->schedule) + "\""});
+}
+
+Job read_job(const toml::node& node, std::size_t number, Reading& reading) {
+  const std::string unnamed = "job[" + std::to_string(number) + "]";
+  const toml::table* table = node.as_table();
+  if (table == nullptr) fail_at(reading, node, unnamed, "it is not a table");
+  const auto name = (*table)["name"].value_exact<std::string>();
+  const std::string path = name ? "job." + *name : unnamed;
+  Job job;
+  read_section(*table, path, job_options(), job, reading);
+  schedule_by_importance(job, node, path, reading);
+  return job;
+}
+
+template <class Section>
+void read_named(const toml::table& root, std::string_view name, std::span<const Option<Section>> options, Section& into,
+                Reading& reading) {
+  static const toml::table kNone;
+  const toml::node* node = root.get(name);
+  if (node != nullptr && !node->is_table()) fail_at(reading, *node, std::string(name), "it is not a table");
+  read_section(node != nullptr ? *node->as_table() : kNone, std::string(name), options, into, reading);
+}
+
+}  // namespace
+
+std::string_view name_of(UserRole role) {
+  switch (role) {
+    case UserRole::administrator: return "administrator";
+    case UserRole::operating: return "operator";
+    case UserRole::asset_officer: return "asset-officer";
+    case UserRole::key_custodian: return "key-custodian";
+    case UserRole::approver: return "approver";
+    case UserRole::auditor: return "auditor";
+  }
+  return "";
+}
+
+Config parse(std::string_view text, const std::string& file) {
+  Reading reading{file, {}};
+  toml::table root;
+  try {
+    root = toml::parse(text, file);
+  } catch (const toml::parse_error& error) {
+    throw Error(ErrorCode::usage, printable(file) + ":" + std::to_string(error.source().begin.line) + ": " +
+                                      std::string(error.description()))
+        .with_hint("the file is TOML; see qcbak.toml(5)");
+  }
+  refuse_unknown(root, "", {"daemon", "repository", "roles", "job"}, reading);
+  Config config;
+  config.file = file;
+  read_named(root, "daemon", daemon_options(), config.daemon, reading);
+  read_named(root, "repository", repository_options(), config.repository, reading);
+  if (config.repository.credential.empty() == config.repository.password_file.empty())
+    fail_at(reading, *root.get("repository"), "repository",
+            config.repository.credential.empty() ? "nothing opens it" : "two things open it",
+            "give either credential or password_file");
+  read_named(root, "roles", roles_options(), config.roles, reading);
+  if (const toml::node* jobs = root.get("job")) {
+    const toml::array* array = jobs->as_array();
+    if (array == nullptr) fail_at(reading, *jobs, "job", "jobs are written as [[job]]");
+    if (array->size() > kJobsLimit) fail_at(reading, *jobs, "job", "there are more than 1000");
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      Job job = read_job((*array)[i], i + 1, reading);
+      if (!names.insert(job.name).second) fail_at(reading, (*array)[i], "job." + job.name, "there are two jobs of this name");
+      config.jobs.push_back(std::move(job));
+    }
+  }
+  config.settings = std::move(reading.settings);
+  return config;
+}
+
+Config read(const std::string& path) {
+  const Bytes text = read_file(path, kFileLimit);
+  return parse(as_text(text), path);
+}
+
+}  // namespace qcbak::config

@@ -1,0 +1,87 @@
+// What the configuration file says, checked: /etc/qcbak/qcbak.toml. The table of all options is in options.cc; the manual
+// and `qcbak config show` follow from it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/calendar.h"
+
+namespace qcbak::config {
+
+enum class DaemonRole { primary, replica };
+enum class UserRole { administrator, operating, asset_officer, key_custodian, approver, auditor };
+std::string_view name_of(UserRole role);  // "asset-officer"
+
+struct Daemon {
+  std::string state_dir;  // absolute
+  std::string socket;
+  DaemonRole role = DaemonRole::primary;
+};
+
+struct Repository {
+  std::string location;
+  std::string credential;     // the name of a systemd credential, or the path of a credential file
+  std::string password_file;  // one of the two is given
+};
+
+struct FilesSource {
+  std::vector<std::string> paths;  // absolute
+  std::vector<std::string> exclude;
+  bool one_file_system = false;
+};
+
+struct Retention {
+  std::optional<std::int64_t> last, daily, weekly, monthly, yearly;
+  std::optional<std::int64_t> within_ns, lock_ns;
+};
+
+struct Job {
+  std::string name;
+  FilesSource source;
+  std::vector<std::pair<std::string, std::string>> labels;  // ascending
+  std::string domain;
+  std::optional<Calendar> schedule;  // none: only on change, or by hand
+  bool on_change = false;
+  std::int64_t debounce_ns = 0;      // of quiet after a change, before a run
+  std::int64_t random_delay_ns = 0;  // up to so much after the scheduled time
+  std::int64_t retries = 0;
+  std::int64_t retry_delay_ns = 0;  // doubled each time
+  std::string before, after;        // commands, for sh -c
+  std::int64_t command_limit_ns = 0;
+  Retention retention;
+};
+
+// One effective value and where it comes from.
+struct Setting {
+  std::string path;   // job.etc.schedule
+  std::string value;  // as TOML
+  int line = 0;       // 0: the default
+};
+
+struct Config {
+  std::string file;
+  Daemon daemon;
+  Repository repository;
+  std::map<UserRole, std::vector<std::string>> roles;  // Unix users, or "@group"
+  std::vector<Job> jobs;
+  std::vector<Setting> settings;  // all of them, in the order of the manual
+};
+
+// Error(usage) "FILE:LINE: KEY: what is wrong", with the nearest name for a key that does not exist; Error(io) when the
+// file cannot be read. A file is at most 1 MiB.
+Config read(const std::string& path);
+Config parse(std::string_view text, const std::string& file);
+
+// For the manual: sections in their order, each with its options.
+struct OptionRow {
+  std::string_view section, name, type, fallback, help;
+};
+std::vector<OptionRow> option_table();
+
+}  // namespace qcbak::config

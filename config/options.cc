@@ -1,0 +1,153 @@
+#include "config/options.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace qcbak::config {
+namespace {
+
+using Presence = Option<Job>::Presence;
+
+constexpr std::size_t kNameLimit = 64;
+constexpr std::size_t kSocketPathLimit = 107;  // sockaddr_un
+constexpr std::int64_t kDay_ns = 86'400'000'000'000;
+
+// Of a job: it becomes part of file names, messages and metrics.
+std::string name_from(const Value& value) {
+  std::string name = value.text();
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  });
+  if (!plain || name.front() == '.' || name.front() == '-' || name.size() > kNameLimit)
+    value.fail("a name is made of letters, digits, \"-\", \"_\" and \".\", 64 at most");
+  return name;
+}
+
+std::vector<std::string> absolute_paths(const Value& value) {
+  std::vector<std::string> paths = value.texts();
+  for (std::string& path : paths) {
+    if (!path.starts_with('/')) value.fail("\"" + path + "\" is not an absolute path");
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  }
+  if (paths.empty()) value.fail("it names nothing");
+  return paths;
+}
+
+std::int64_t duration_from(const Value& value, std::int64_t least_ns, std::int64_t most_ns, const char* bounds) {
+  const std::int64_t duration = value.duration_ns();
+  if (duration < least_ns || duration > most_ns) value.fail(std::string("it must be ") + bounds);
+  return duration;
+}
+
+constexpr Option<FilesSource> kFilesOptions[] = {
+    {"files", "paths", "", "files and directories to back up", [](FilesSource& s, const Value& v) { s.paths = absolute_paths(v); },
+     Option<FilesSource>::Presence::required},
+    {"exclude", "patterns", "[]", "what to leave out, as with --exclude", [](FilesSource& s, const Value& v) { s.exclude = v.texts(); }},
+    {"one_file_system", "true or false", "false", "stay on the file systems of the paths given",
+     [](FilesSource& s, const Value& v) { s.one_file_system = v.boolean(); }},
+};
+
+constexpr std::int64_t kMostKept = 1'000'000;
+constexpr Option<Retention> kRetentionOptions[] = {
+    {"last", "number", "", "keep so many of the newest", [](Retention& r, const Value& v) { r.last = v.integer(1, kMostKept); }},
+    {"within", "time", "", "keep all that are at most so old", [](Retention& r, const Value& v) { r.within_ns = v.duration_ns(); }},
+    {"daily", "number", "", "keep one of each of so many days", [](Retention& r, const Value& v) { r.daily = v.integer(1, kMostKept); }},
+    {"weekly", "number", "", "keep one of each of so many weeks", [](Retention& r, const Value& v) { r.weekly = v.integer(1, kMostKept); }},
+    {"monthly", "number", "", "keep one of each of so many months", [](Retention& r, const Value& v) { r.monthly = v.integer(1, kMostKept); }},
+    {"yearly", "number", "", "keep one of each of so many years", [](Retention& r, const Value& v) { r.yearly = v.integer(1, kMostKept); }},
+    {"lock", "time", "", "nobody forgets a snapshot before it is so old", [](Retention& r, const Value& v) { r.lock_ns = v.duration_ns(); }},
+};
+
+constexpr Option<Daemon> kDaemonOptions[] = {
+    {"state_dir", "path", "\"/var/lib/qcbak\"", "the state database, the cache, the audit log",
+     [](Daemon& d, const Value& v) { d.state_dir = v.absolute_path(); }},
+    {"socket", "path", "\"/run/qcbak/qcbak.sock\"", "where commands reach the daemon",
+     [](Daemon& d, const Value& v) {
+       d.socket = v.absolute_path();
+       if (d.socket.size() > kSocketPathLimit) v.fail("the path of a socket is at most 107 bytes long");
+     }},
+    {"role", "\"primary\" or \"replica\"", "\"primary\"", "whether this is the first or the second site",
+     [](Daemon& d, const Value& v) {
+       const std::string role = v.text();
+       if (role == "primary") d.role = DaemonRole::primary;
+       else if (role == "replica") d.role = DaemonRole::replica;
+       else v.fail("it is neither \"primary\" nor \"replica\"");
+     }},
+};
+
+constexpr Option<Repository> kRepositoryOptions[] = {
+    {"location", "path", "", "where the repository is", [](Repository& r, const Value& v) { r.location = v.absolute_path(); },
+     Option<Repository>::Presence::required},
+    {"credential", "name or path", "", "the write credential: the name of a systemd credential, or an absolute path",
+     [](Repository& r, const Value& v) { r.credential = v.text(); }},
+    {"password_file", "path", "", "instead of a credential: the file that holds the password",
+     [](Repository& r, const Value& v) { r.password_file = v.absolute_path(); }},
+};
+
+template <UserRole role>
+void set_role(Roles& roles, const Value& value) {
+  roles[role] = value.texts();
+}
+constexpr Option<Roles> kRolesOptions[] = {
+    {"administrator", "users", "[\"root\"]", "who configures: Unix users, or \"@group\"", set_role<UserRole::administrator>},
+    {"operator", "users", "[\"@qcbak-operator\"]", "who runs jobs and restores", set_role<UserRole::operating>},
+    {"asset-officer", "users", "[\"@qcbak-asset\"]", "who sanitises media", set_role<UserRole::asset_officer>},
+    {"key-custodian", "users", "[\"@qcbak-key\"]", "who holds keys", set_role<UserRole::key_custodian>},
+    {"approver", "users", "[\"@qcbak-approver\"]", "who approves plans and wiping", set_role<UserRole::approver>},
+    {"auditor", "users", "[\"@qcbak-auditor\"]", "who reads everything but content", set_role<UserRole::auditor>},
+};
+
+constexpr Option<Job> kJobOptions[] = {
+    {"name", "name", "", "the job's name, once in the file", [](Job& j, const Value& v) { j.name = name_from(v); }, Presence::required},
+    {"source", "table", "", "what is backed up",
+     [](Job& j, const Value& v) { read_section<FilesSource>(v.table(), v.path(), kFilesOptions, j.source, v.reading()); },
+     Presence::required},
+    {"labels", "table", "", "labels of its snapshots; importance (critical, high, normal, low) sets the schedule where none is given",
+     [](Job& j, const Value& v) { j.labels = v.labels(); }},
+    {"domain", "name", "\"default\"", "the domain of the repository it goes to", [](Job& j, const Value& v) { j.domain = v.text(); }},
+    {"schedule", "calendar", "", "when it runs, as in systemd.time(7); \"never\": only on change or by hand",
+     [](Job& j, const Value& v) {
+       if (v.text() != "never") j.schedule = v.calendar();
+     }},
+    {"on_change", "true or false", "false", "run when something changed", [](Job& j, const Value& v) { j.on_change = v.boolean(); }},
+    {"debounce", "time", "\"5s\"", "how long it must be quiet after a change",
+     [](Job& j, const Value& v) { j.debounce_ns = duration_from(v, 0, kDay_ns, "at most a day"); }},
+    {"random_delay", "time", "\"0s\"", "start at most so much later than scheduled, so that not all start at once",
+     [](Job& j, const Value& v) { j.random_delay_ns = duration_from(v, 0, 7 * kDay_ns, "at most a week"); }},
+    {"retries", "number", "3", "how often a run that failed is tried again", [](Job& j, const Value& v) { j.retries = v.integer(0, 100); }},
+    {"retry_delay", "time", "\"1min\"", "before the first of these; twice as long before each further one",
+     [](Job& j, const Value& v) { j.retry_delay_ns = duration_from(v, 0, kDay_ns, "at most a day"); }},
+    {"before", "command", "", "for sh -c, before the run; when it fails, so does the run", [](Job& j, const Value& v) { j.before = v.text(); }},
+    {"after", "command", "", "for sh -c, after the run, whatever came of it", [](Job& j, const Value& v) { j.after = v.text(); }},
+    {"command_limit", "time", "\"10min\"", "how long these commands may take",
+     [](Job& j, const Value& v) { j.command_limit_ns = duration_from(v, 1'000'000'000, 7 * kDay_ns, "from a second to a week"); }},
+    {"retention", "table", "", "which snapshots are kept; without it, all",
+     [](Job& j, const Value& v) { read_section<Retention>(v.table(), v.path(), kRetentionOptions, j.retention, v.reading()); }},
+};
+
+template <class Section>
+void add_rows(std::vector<OptionRow>& rows, std::string_view section, std::span<const Option<Section>> options) {
+  for (const Option<Section>& option : options)
+    rows.push_back({section, option.name, option.type, option.fallback, option.help});
+}
+
+}  // namespace
+
+std::span<const Option<Daemon>> daemon_options() { return kDaemonOptions; }
+std::span<const Option<Repository>> repository_options() { return kRepositoryOptions; }
+std::span<const Option<Roles>> roles_options() { return kRolesOptions; }
+std::span<const Option<Job>> job_options() { return kJobOptions; }
+
+std::vector<OptionRow> option_table() {
+  std::vector<OptionRow> rows;
+  add_rows<Daemon>(rows, "daemon", kDaemonOptions);
+  add_rows<Repository>(rows, "repository", kRepositoryOptions);
+  add_rows<Roles>(rows, "roles", kRolesOptions);
+  add_rows<Job>(rows, "job", kJobOptions);
+  add_rows<FilesSource>(rows, "job.source", kFilesOptions);
+  add_rows<Retention>(rows, "job.retention", kRetentionOptions);
+  return rows;
+}
+
+}  // namespace qcbak::config

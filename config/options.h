@@ -1,0 +1,17 @@
+// The table of all options, one array a section. Only for this folder.
+#pragma once
+
+#include <span>
+
+#include "config/value.h"
+
+namespace qcbak::config {
+
+using Roles = std::map<UserRole, std::vector<std::string>>;
+
+std::span<const Option<Daemon>> daemon_options();
+std::span<const Option<Repository>> repository_options();
+std::span<const Option<Roles>> roles_options();
+std::span<const Option<Job>> job_options();
+
+}  // namespace qcbak::config

@@ -1,0 +1,150 @@
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "base/error.h"
+
+namespace qcbak::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+constexpr const char* kLeast = "[repository]\nlocation = '/srv/repository'\npassword_file = '/etc/qcbak/password'\n";
+
+Config with(const std::string& more) { return parse(kLeast + more, "qcbak.toml"); }
+
+std::string refusal(const std::string& text) {
+  try {
+    parse(text, "qcbak.toml");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+    return error.what() + (error.hint().empty() ? "" : "; " + error.hint());
+  }
+  return "taken";
+}
+
+TEST(Config, TheSmallestOneHasDefaults) {
+  const Config config = with("[[job]]\nname = 'etc'\nsource = { files = ['/etc/'] }\n");
+  EXPECT_EQ(config.daemon.state_dir, "/var/lib/qcbak");
+  EXPECT_EQ(config.daemon.socket, "/run/qcbak/qcbak.sock");
+  EXPECT_THAT(config.roles.at(UserRole::administrator), ElementsAre("root"));
+  ASSERT_EQ(config.jobs.size(), 1U);
+  const Job& job = config.jobs[0];
+  EXPECT_THAT(job.source.paths, ElementsAre("/etc"));
+  EXPECT_EQ(job.domain, "default");
+  EXPECT_EQ(job.schedule->text(), "weekly");
+  EXPECT_FALSE(job.on_change);
+  EXPECT_EQ(job.retries, 3);
+  EXPECT_EQ(job.retry_delay_ns, 60'000'000'000);
+}
+
+TEST(Config, SaysEverything) {
+  const Config config = with(R"(
+[daemon]
+state_dir = "/tmp/state"
+role = "replica"
+
+[roles]
+operator = ["lan", "@backup"]
+
+[[job]]
+name = "etc"
+source = { files = ["/etc"], exclude = ["*.bak"], one_file_system = true }
+labels = { kind = "config", importance = "critical" }
+domain = "system"
+schedule = "Sun 02:00"
+on_change = true
+debounce = "2s"
+before = "sync"
+retention = { last = 10, monthly = 24, lock = "180d" }
+
+[[job]]
+name = "srv"
+source.files = ["/srv"]
+schedule = "never"
+
+[[job]]
+name = "often"
+source.files = ["/srv"]
+labels.importance = "critical"
+)");
+  EXPECT_EQ(config.daemon.role, DaemonRole::replica);
+  EXPECT_THAT(config.roles.at(UserRole::operating), ElementsAre("lan", "@backup"));
+  const Job& etc = config.jobs.at(0);
+  EXPECT_THAT(etc.source.exclude, ElementsAre("*.bak"));
+  EXPECT_TRUE(etc.source.one_file_system);
+  EXPECT_THAT(etc.labels, ElementsAre(Pair("importance", "critical"), Pair("kind", "config")));
+  EXPECT_EQ(etc.schedule->text(), "Sun 02:00");
+  EXPECT_EQ(etc.debounce_ns, 2'000'000'000);
+  EXPECT_EQ(etc.retention.last, 10);
+  EXPECT_EQ(etc.retention.monthly, 24);
+  EXPECT_FALSE(etc.retention.daily);
+  EXPECT_EQ(*etc.retention.lock_ns, 180 * 86'400'000'000'000);
+  EXPECT_FALSE(config.jobs.at(1).schedule);
+  EXPECT_EQ(config.jobs.at(2).schedule->text(), "hourly");
+}
+
+TEST(Config, KnowsWhereEachValueComesFrom) {
+  const Config config = with("[[job]]\nname = 'etc'\nsource = { files = ['/etc'] }\nretries = 5\nlabels.a = 'b'\n");
+  std::set<std::string> lines;
+  for (const Setting& setting : config.settings)
+    lines.insert(setting.path + " = " + setting.value + " # " + std::to_string(setting.line));
+  for (const char* expected :
+       {"repository.location = \"/srv/repository\" # 2", "daemon.socket = \"/run/qcbak/qcbak.sock\" # 0",
+        "job.etc.retries = 5 # 7", "job.etc.schedule = \"weekly\" # 0", "job.etc.source.files = [ \"/etc\" ] # 6",
+        "job.etc.labels.a = \"b\" # 8", "roles.administrator = [ \"root\" ] # 0"})
+    EXPECT_TRUE(lines.contains(expected)) << expected << " is missing in:\n" << testing::PrintToString(lines);
+}
+
+TEST(Config, RefusesWithPlaceAndNextStep) {
+  const std::string job = std::string(kLeast) + "[[job]]\nname = 'etc'\nsource = { files = ['/etc'] }\n";  // lines 4 to 6
+  const struct {
+    std::string text, refusal;
+  } cases[] = {
+      {"", "qcbak.toml: repository.location: it is missing"},
+      {"[repository]\nlocation = '/r'\n", "qcbak.toml:1: repository: nothing opens it; give either"},
+      {std::string(kLeast) + "credential = 'c'\n", "repository: two things open it"},
+      {"[repository]\nlocation = 'r'\npassword_file = '/p'\n",
+       "qcbak.toml:2: repository.location: it is \"r\", which is not an absolute path"},
+      {"[repositry]\n", "qcbak.toml:1: repositry: there is no such setting; did you mean \"repository\"?"},
+      {job + "shedule = 'daily'\n", "qcbak.toml:7: job.etc.shedule: there is no such setting; did you mean \"schedule\"?"},
+      {job + "schedule = 'sometimes'\n", "qcbak.toml:7: job.etc.schedule: calendar expression \"sometimes\""},
+      {job + "schedule = 5\n", "job.etc.schedule: it is 5, which is not a text"},
+      {job + "on_change = 'yes'\n", "job.etc.on_change: it is \"yes\", which is not true or false"},
+      {job + "retries = -1\n", "job.etc.retries: it is -1, which is not a number from 0 to 100"},
+      {job + "retries = 2.5\n", "which is not a number from 0 to 100"},
+      {job + "debounce = '5 parsecs'\n", "job.etc.debounce: it is \"5 parsecs\", which is not a time"},
+      {job + "debounce = '2d'\n", "job.etc.debounce: it must be at most a day"},
+      {job + "labels = { importance = 'huge' }\n", "it is one of \"critical\""},
+      {job + "retention = { lest = 5 }\n", "job.etc.retention.lest: there is no such setting; did you mean \"last\"?"},
+      {job + "retention = { last = 0 }\n", "job.etc.retention.last"},
+      {job + "[[job]]\nname = 'etc'\nsource = { files = ['/'] }\n", "qcbak.toml:7: job.etc: there are two jobs of this name"},
+      {std::string(kLeast) + "[[job]]\nname = 'a/b'\nsource = { files = ['/etc'] }\n", "job.a/b.name: a name is made of"},
+      {std::string(kLeast) + "[[job]]\nsource = { files = ['/etc'] }\n", "job[1].name: it is missing"},
+      {std::string(kLeast) + "[[job]]\nname = 'a'\n", "job.a.source: it is missing"},
+      {std::string(kLeast) + "[[job]]\nname = 'a'\nsource = { files = [] }\n", "job.a.source.files: it names nothing"},
+      {std::string(kLeast) + "[[job]]\nname = 'a'\nsource = { files = ['etc'] }\n", "\"etc\" is not an absolute path"},
+      {std::string(kLeast) + "[job]\nname = 'a'\n", "jobs are written as [[job]]"},
+      {std::string(kLeast) + "[daemon]\nrole = 'boss'\n", "daemon.role: it is neither"},
+      {std::string(kLeast) + "[roles]\noperators = []\n", "did you mean \"operator\"?"},
+      {"[repository\n", "qcbak.toml:1: "},
+      {"daemon = 5\n" + std::string(kLeast), "qcbak.toml:1: daemon: it is not a table"},
+  };
+  for (const auto& [text, expected] : cases) EXPECT_THAT(refusal(text), HasSubstr(expected)) << text;
+}
+
+// What `config show` prints, and the defaults, are themselves valid.
+TEST(Config, EveryDefaultIsTaken) {
+  for (const OptionRow& row : option_table()) {
+    EXPECT_FALSE(row.help.empty()) << row.name;
+    EXPECT_FALSE(row.type.empty()) << row.name;
+  }
+  EXPECT_EQ(refusal(kLeast), "taken");
+}
+
+}  // namespace
+}  // namespace qcbak::config
