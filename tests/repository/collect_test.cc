@@ -272,15 +272,22 @@ TEST_F(CollectTest, ManyIndexObjectsAreMerged) {
   expect_all_readable();
 }
 
-TEST_F(CollectTest, EachDomainCollectsItsOwn) {
+class TwoDomains : public CollectTest {
+ protected:
+  static std::unique_ptr<Repository> made(SimulatedStorage& storage, World& world) {
+    TestRepositoryOptions options;
+    options.domains = {"one", "two"};
+    create_test_repository(storage, world.clock(), world.random(), options);
+    return open_test_repository(storage, Access::write_only);
+  }
   Medium medium;
-  SimulatedStorage storage(medium);
-  TestRepositoryOptions options;
-  options.domains = {"one", "two"};
-  create_test_repository(storage, clock(), random(), options);
-  const auto repository = open_test_repository(storage, Access::write_only);
+  SimulatedStorage storage{medium};
+  const std::unique_ptr<Repository> repository = made(storage, *this);
   const WriteContext one{storage, *repository, repository->domain("one"), clock(), random()};
   const WriteContext two{storage, *repository, repository->domain("two"), clock(), random()};
+};
+
+TEST_F(TwoDomains, EachCollectsItsOwn) {
   const Files files = files_of(2);
   const SnapshotId in_one = store_snapshot(one, files);
   const SnapshotId in_two = store_snapshot(two, files);
@@ -291,15 +298,7 @@ TEST_F(CollectTest, EachDomainCollectsItsOwn) {
 }
 
 // A writer of one domain names the packs of another, which it cannot read: that must not touch them.
-TEST_F(CollectTest, CondemnationsOfAnotherDomainCountForNothing) {
-  Medium medium;
-  SimulatedStorage storage(medium);
-  TestRepositoryOptions options;
-  options.domains = {"one", "two"};
-  create_test_repository(storage, clock(), random(), options);
-  const auto repository = open_test_repository(storage, Access::write_only);
-  const WriteContext one{storage, *repository, repository->domain("one"), clock(), random()};
-  const WriteContext two{storage, *repository, repository->domain("two"), clock(), random()};
+TEST_F(TwoDomains, CondemnationsOfTheOtherCountForNothing) {
   const Files files = files_of(2);
   const SnapshotId in_one = store_snapshot(one, files);
   std::vector<ObjectName> packs;
