@@ -73,7 +73,7 @@ struct Calendar::Civil {
 
 class Calendar::Parser {
  public:
-  explicit Parser(std::string_view text) : whole_(text), rest_(text) {}
+  explicit Parser(std::string_view text) : whole_(text) {}
 
   Calendar parse() {
     if (whole_.size() > kTextLimit) fail("it is too long");
@@ -239,7 +239,7 @@ class Calendar::Parser {
     calendar_.seconds_ = second == text.npos ? Field{{0, {}, 0}} : field(text.substr(second + 1), 0, 59, "a second");
   }
 
-  std::string_view whole_, rest_;
+  std::string_view whole_;
   Calendar calendar_;
 };
 
