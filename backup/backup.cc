@@ -7,14 +7,13 @@
 #include <algorithm>
 #include <thread>
 
+#include "backup/content_storer.h"
 #include "backup/file_reader.h"
 #include "backup/tree_builder.h"
 #include "base/error.h"
 
 namespace qcbak {
 namespace {
-
-using repository::ChunkType;
 
 // Where the first failure of any thread is kept, and how the others learn of it.
 class Failure {
@@ -42,42 +41,18 @@ class Failure {
   std::exception_ptr first_;
 };
 
-// Hashes, looks up, and stores what is new.
-void store_batch(pipeline::Batch& batch, ChunkFinder& finder, repository::ChunkWriter* chunks,
-                 std::atomic<std::uint64_t>& bytes_added) {
-  for (const pipeline::Piece& piece : batch.pieces) {
-    const ByteView content(batch.slab->data() + piece.offset, piece.length);
-    const crypto::Sha256 hash = crypto::sha256(content);
-    const repository::ChunkId id = finder.name(ChunkType::data, hash);
-    piece.part->chunk = id;
-    if (piece.whole_file) piece.job->sha256 = hash;
-    if (chunks == nullptr) {
-      if (!finder.stored(id)) bytes_added += content.size();
-    } else if (finder.claim(id)) {
-      bytes_added += content.size();
-      chunks->add(id, content);
-    }
-  }
-  batch.work = pipeline::Batch::Work::done;
-}
-
 void hash_span(pipeline::Span& span, const std::stop_token& stop) {
-  static const PageBuffer zeros(1U << 20);
   if (span.slab) {
     span.job->hash->update(ByteView(span.slab->data() + span.offset, span.length));
   } else {
-    for (std::uint64_t left = span.length; left > 0;) {
-      if (stop.stop_requested()) return;
-      const std::size_t some = std::min<std::uint64_t>(left, zeros.capacity());
-      span.job->hash->update(ByteView(zeros.data(), some));
-      left -= some;
-    }
+    hash_hole(*span.job->hash, span.length, stop);
+    if (stop.stop_requested()) return;
   }
   if (span.last) {
     span.job->sha256 = span.job->hash->finish();
     span.job->hash.reset();
   }
-  span.hashed = true;
+  span.job.finish();
 }
 
 std::vector<std::pair<std::uint32_t, Bytes>> user_names(const std::set<std::uint32_t>& ids) {
@@ -143,13 +118,13 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
 
   const unsigned cores = options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   pipeline::SlabPool slabs(cores + 3);
-  pipeline::Queue<pipeline::Batch> batches(pipeline::kBatchesWaiting);
+  pipeline::Queue<pipeline::Work> work(pipeline::kWorkWaiting);
   pipeline::Queue<pipeline::Span> spans(pipeline::kSpansWaiting);
   pipeline::Queue<pipeline::TreeEvents> events(pipeline::kGroupsWaiting);
   std::stop_source stopper;
   const auto stop_all = [&] {
     stopper.request_stop();
-    batches.close();
+    work.close();
     spans.close();
     events.close();
   };
@@ -157,7 +132,9 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   Failure failure(stop_all);
 
   BackupResult result;
-  std::atomic<std::uint64_t> bytes_added = 0;
+  const source::Chunker chunker(context.domain.chunking);
+  Findings findings(progress);
+  ContentCounts counts;
   std::vector<std::unique_ptr<ChunkFinder>> finders;
   for (unsigned i = 0; i < cores + 2; ++i) finders.push_back(std::make_unique<ChunkFinder>(index, id_key));
   ChunkFinder& reader_finder = *finders[cores];
@@ -165,14 +142,9 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
 
   repository::PackWriter packs(context);
   TreeBuilder tree(packs, tree_finder, cache, options.compression_level);
-  FileReader reader(
-      options, context.domain.chunking, cache,
-      [&](const std::vector<repository::Part>& parts) {
-        return std::all_of(parts.begin(), parts.end(), [&](const repository::Part& part) {
-          return !part.chunk || reader_finder.stored(*part.chunk);
-        });
-      },
-      slabs, batches, spans, events, progress, stopper.get_token());
+  const auto known_files = [&](ChunkFinder& finder) { return KnownFiles(options.unchanged, cache, finder, counts); };
+  FileReader reader(options, chunker, known_files(reader_finder), slabs, work, spans, events, findings, progress, counts,
+                    stopper.get_token());
   {
     std::vector<std::jthread> threads;
     failure.guard([&] {
@@ -180,14 +152,12 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
         threads.emplace_back([&, i] {
           std::optional<repository::ChunkWriter> chunks;
           failure.guard([&] {
-            if (!dry) chunks.emplace(packs, ChunkType::data, options.compression_level);
+            if (!dry) chunks.emplace(packs, repository::ChunkType::data, options.compression_level);
           });
-          // Also after a failure, which is known before its batch goes: nobody may wait for what lies in the queue.
-          while (auto batch = batches.pop()) {
-            failure.guard([&] {
-              if (!stopper.stop_requested()) store_batch(*batch, *finders[i], chunks ? &*chunks : nullptr, bytes_added);
-            });
-          }
+          ContentStorer storer(chunker, known_files(*finders[i]), *finders[i], chunks ? &*chunks : nullptr, findings, progress, counts,
+                               stopper.get_token());
+          // Also after a failure, which is known before its work goes: nobody may wait for what lies in the queue.
+          while (auto some = work.pop()) failure.guard([&] { storer.store(std::move(*some)); });
           failure.guard([&] {
             if (chunks && !stopper.stop_requested()) chunks->flush();
           });
@@ -211,7 +181,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
       });
       reader.run();
     });
-    batches.close();
+    work.close();
     spans.close();
     events.close();
   }
@@ -222,13 +192,12 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   check_stop();
   failure.rethrow();
 
-  const FileReader::Counts& counts = reader.counts();
   result.files_new = counts.files_new;
   result.files_changed = counts.files_changed;
   result.files_unmodified = counts.files_unmodified;
   result.bytes_read = counts.bytes_read;
-  result.findings = std::move(reader.findings());
-  result.bytes_added = bytes_added.load();
+  result.findings = findings.sorted();
+  result.bytes_added = counts.bytes_added;
   result.directories = tree.totals().directories;
   if (!dry) {
     packs.flush();

@@ -250,30 +250,41 @@ FileCache::~FileCache() {
   }
 }
 
-std::optional<CachedFile> FileCache::find(std::string_view file, const source::Status& status) const {
-  if (!last_ && !interrupted_) return std::nullopt;
-  const Name name(names_->mac(as_bytes(file)).view().first(kNameSize));
+struct FileCache::Reader::Opened {
+  const Table& table;
+  crypto::Aead aead;
+};
+
+FileCache::Reader::Reader(const FileCache& cache) : cache_(cache) {
+  for (const Table* table : {cache.interrupted_.get(), cache.last_.get()})
+    if (table != nullptr) tables_.push_back({*table, table->aead->copy_for_thread()});
+}
+
+FileCache::Reader::Reader(Reader&&) noexcept = default;
+FileCache::Reader::~Reader() = default;
+
+FileCache::Reader::Found FileCache::Reader::find(std::string_view file, const source::Status& status) {
+  Found found;
+  if (tables_.empty()) return found;
+  const Name name(cache_.names_->mac(as_bytes(file)).view().first(kNameSize));
   const Bytes fingerprint = encode_fingerprint(status);
-  for (const Table* table : {interrupted_.get(), last_.get()}) {
-    if (table == nullptr) continue;
-    const auto record = table->find(name);
-    if (!record || record->second.size() < crypto::kTagSize) continue;
+  for (Opened& opened : tables_) {
+    const auto record = opened.table.find(name);
+    if (!record) continue;
+    found.known = true;
+    if (record->second.size() < crypto::kTagSize) continue;
     Bytes plaintext(record->second.size() - crypto::kTagSize);
-    if (!table->aead->open(record->first, name.view(), record->second, plaintext)) continue;
+    if (!opened.aead.open(record->first, name.view(), record->second, plaintext)) continue;
     try {
       Parser parser(plaintext);
-      if (equal(parser.take(fingerprint.size()), fingerprint)) return decode(parser);
+      if (!equal(parser.take(fingerprint.size()), fingerprint)) continue;
+      found.unchanged = decode(parser);
+      break;
     } catch (const Error&) {
       continue;
     }
   }
-  return std::nullopt;
-}
-
-bool FileCache::knows(std::string_view file) const {
-  if (!last_ && !interrupted_) return false;
-  const Name name(names_->mac(as_bytes(file)).view().first(kNameSize));
-  return (last_ && last_->find(name)) || (interrupted_ && interrupted_->find(name));
+  return found;
 }
 
 void FileCache::add(std::string_view file, const source::Status& status, const CachedFile& cached) {

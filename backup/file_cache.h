@@ -26,10 +26,24 @@ class FileCache {
   FileCache(const std::string& path, crypto::Suite suite, const repository::IdKey& id_key, Random& random);
   ~FileCache();
 
-  // Nothing unless the file is as it was: device, inode, size, mtime and ctime.
-  std::optional<CachedFile> find(std::string_view file, const source::Status& status) const;
-  // Is the file known at all, changed or not?
-  bool knows(std::string_view file) const;
+  // What the last runs knew. One for each thread; none outlives the cache.
+  class Reader {
+   public:
+    explicit Reader(const FileCache& cache);
+    Reader(Reader&&) noexcept;
+    ~Reader();
+    struct Found {
+      bool known = false;  // whether it changed or not
+      std::optional<CachedFile> unchanged;  // device, inode, size, mtime and ctime are as they were
+    };
+    Found find(std::string_view file, const source::Status& status);
+
+   private:
+    struct Opened;
+    const FileCache& cache_;
+    std::vector<Opened> tables_;
+  };
+
   void add(std::string_view file, const source::Status& status, const CachedFile& cached);
   // Replaces the last run's. Without it, what was added is found by the next run beside the last one's; but for the
   // last few MiB of content, also when the process is killed.

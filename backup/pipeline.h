@@ -1,5 +1,6 @@
-// What the threads of a backup hand to each other: slabs of file content, batches of pieces to hash and store, spans for
-// the hash over a whole file, and the events from which the tree is built. docs/architecture.md "Writing".
+// What the threads of a backup hand to each other: slabs of file content, batches of pieces to hash and store, groups of
+// small files to read as well, spans for the hash over a whole file, and the events from which the tree is built.
+// docs/architecture.md "Writing".
 #pragma once
 
 #include <atomic>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "backup/repository/tree.h"
@@ -15,11 +17,12 @@
 
 namespace qcbak::pipeline {
 
-inline constexpr std::size_t kSlabSize = 8U << 20;
+inline constexpr std::size_t kSlabSize = 8U << 20;  // larger files are read by the walk, others by who stores them
 inline constexpr std::size_t kBatchBytes = 1U << 20;
-inline constexpr std::size_t kBatchPieces = 512;
-inline constexpr std::size_t kBatchesWaiting = 8;
+inline constexpr std::size_t kGroupDirectories = 16;  // descriptors are few
+inline constexpr std::size_t kWorkWaiting = 8;
 inline constexpr std::size_t kSpansWaiting = 16;
+inline constexpr std::uint64_t kGroupBytes = 4U << 20;
 inline constexpr std::size_t kEventsInGroup = 64;  // handed over at once: waking a thread costs more than an event
 inline constexpr std::size_t kGroupsWaiting = 128;
 
@@ -92,88 +95,94 @@ class SlabPool {
   std::vector<PageBuffer> free_;
 };
 
-// A file whose content is being stored. Parts keep their place in memory while others are added.
+// A file on its way through the stages. What it has at first is the walk's; the rest belongs to those who have a share in
+// it, and after the last share to the tree.
 struct FileJob {
-  std::deque<repository::Part> parts;
+  FileJob(std::string where, source::Status when_found) : path(std::move(where)), status(std::move(when_found)) {}
+  std::string path;  // absolute
+  // In the end of what is kept: with all metadata, and the size of what was read.
+  source::Status status;
+  std::deque<repository::Part> parts;  // each keeps its place in memory while others are added
   crypto::Sha256 sha256;
+  enum class Outcome {
+    kept,
+    kept_unsettled,  // too young, or touched meanwhile: the next run reads it again
+    lost,            // it could not be read: a finding says why
+  } outcome = Outcome::lost;
   std::optional<crypto::Sha256Stream> hash;  // of a file in several pieces, while its spans are in work
-  std::atomic<std::uint32_t> open = 1;       // pieces and spans in work, and one for the reader
-  std::atomic<bool> spoiled = false;    // a piece was given up: its part names no chunk. Known once open is 0
+  std::atomic<std::uint32_t> open = 0;       // shares that are not dropped yet
+  std::atomic<bool> spoiled = false;         // a share was given up: nothing above counts. Known once open is 0
 
-  void done() {
-    if (open.fetch_sub(1, std::memory_order_acq_rel) == 1) open.notify_all();
-  }
   void wait() const {
     for (std::uint32_t left = open.load(std::memory_order_acquire); left != 0; left = open.load(std::memory_order_acquire))
       open.wait(left, std::memory_order_acquire);
   }
 };
 
+// A part in the work on a file. Whatever happens to whoever has it, nobody waits for it when it is gone.
+class JobShare {
+ public:
+  explicit JobShare(std::shared_ptr<FileJob> job) : job_(std::move(job)) {
+    job_->open.fetch_add(1, std::memory_order_relaxed);
+  }
+  JobShare(JobShare&&) noexcept = default;
+  JobShare& operator=(JobShare&&) = delete;
+  ~JobShare() {
+    if (!job_) return;
+    if (!finished_) job_->spoiled = true;
+    if (job_->open.fetch_sub(1, std::memory_order_acq_rel) == 1) job_->open.notify_all();
+  }
+  FileJob& operator*() const { return *job_; }
+  FileJob* operator->() const { return job_.get(); }
+  void finish() { finished_ = true; }
+
+ private:
+  std::shared_ptr<FileJob> job_;  // shared: with the other shares and the tree's event
+  bool finished_ = false;
+};
+
 // A chunk of a file, in a slab.
 struct Piece {
-  std::shared_ptr<FileJob> job;  // shared: reader, worker and tree builder each hold it until they are done with it
+  JobShare job;
   repository::Part* part = nullptr;
-  bool whole_file = false;  // then its hash is the file's
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
 };
 
-// Work for one thread. Whatever happens to it, nobody waits for its pieces when it is gone.
+// Pieces in one slab: work for one thread.
 struct Batch {
   std::shared_ptr<PageBuffer> slab;
   std::vector<Piece> pieces;
   std::size_t bytes = 0;
-  enum class Work { given_up, done } work = Work::given_up;
-
-  Batch() = default;
-  Batch(Batch&&) noexcept = default;
-  Batch& operator=(Batch&& other) noexcept {
-    slab.swap(other.slab);
-    pieces.swap(other.pieces);
-    std::swap(bytes, other.bytes);
-    std::swap(work, other.work);
-    return *this;
-  }
-  ~Batch() {
-    for (const Piece& piece : pieces) {
-      if (!piece.job) continue;
-      if (work == Work::given_up) piece.job->spoiled = true;
-      piece.job->done();
-    }
-  }
 };
+
+// Files that whoever stores them also looks up and reads: of small ones, that is as much work as storing them.
+struct FileGroup {
+  struct File {
+    JobShare job;
+    std::shared_ptr<const UniqueFd> directory;  // shared: with the walk and its other files
+  };
+  std::vector<File> files;
+  std::size_t directories = 0;  // that are kept open for it
+};
+
+using Work = std::variant<Batch, FileGroup>;
 
 // A stretch of a file in several pieces, for the hash over all of it. They come in order.
 struct Span {
-  std::shared_ptr<FileJob> job;      // nothing, once it was moved from
+  JobShare job;
   std::shared_ptr<PageBuffer> slab;  // nothing: a hole
   std::size_t offset = 0;            // in the slab
   std::uint64_t length = 0;
   bool last = false;
-  bool hashed = false;
-
-  Span(std::shared_ptr<FileJob> of, std::shared_ptr<PageBuffer> in, std::size_t at, std::uint64_t bytes)
-      : job(std::move(of)), slab(std::move(in)), offset(at), length(bytes) {
-    job->open.fetch_add(1, std::memory_order_relaxed);
-  }
-  Span(Span&&) noexcept = default;
-  Span& operator=(Span&&) = delete;
-  ~Span() {
-    if (!job) return;
-    if (!hashed) job->spoiled = true;
-    job->done();
-  }
 };
 
 // The walk, in the order in which the tree is written: a directory's entries between its begin and its end.
 struct TreeEvent {
   enum class Kind { begin_directory, end_directory, entry } kind = Kind::entry;
-  std::string name;  // of an entry, or of the directory at its end; the root's is empty
-  std::string path;  // absolute; of files that go to the cache
-  source::Status status;
-  std::shared_ptr<FileJob> job;                  // a file with content that was read
-  std::vector<repository::Part> known_parts;     // a file known from the cache
-  std::optional<crypto::Sha256> known_sha256;    //
+  std::string name;       // of an entry, or of the directory at its end; the root's is empty
+  source::Status status;  // of what is no file
+  std::shared_ptr<FileJob> job;  // of a file; shared: by all names of its inode
   enum class Cache { no, yes } cache = Cache::no;
 };
 using TreeEvents = std::vector<TreeEvent>;

@@ -9,20 +9,6 @@ using repository::ChunkId;
 using repository::ChunkType;
 using repository::EntryType;
 
-void ChunkFinder::use(const repository::ObjectName& pack) {
-  if (pack == last_) return;
-  last_ = pack;
-  packs_.insert(pack);
-}
-
-bool ChunkFinder::stored(const ChunkId& id) {
-  const auto place = index_.find(id);
-  if (place) use(place->pack);
-  return place.has_value();
-}
-
-bool ChunkFinder::claim(const ChunkId& id) { return !stored(id) && index_.claim(id); }
-
 TreeBuilder::TreeBuilder(repository::PackWriter& packs, ChunkFinder& finder, FileCache& cache, int compression_level)
     : finder_(finder),
       cache_(cache),
@@ -52,25 +38,24 @@ void TreeBuilder::count(const repository::Metadata& metadata) {
 
 void TreeBuilder::add_entry(TreeEvent event) {
   repository::Entry entry;
+  std::vector<repository::Part> parts;
+  if (const auto& job = event.job) {
+    job->wait();
+    // Nothing of it may get into the tree, or into the cache: parts without a chunk would be taken for holes.
+    if (job->spoiled) throw Error(ErrorCode::interrupted, "stopped");
+    if (job->outcome == pipeline::FileJob::Outcome::lost) return;
+    parts.assign(job->parts.begin(), job->parts.end());
+    entry.sha256 = job->sha256;
+    if (event.cache == TreeEvent::Cache::yes && job->outcome == pipeline::FileJob::Outcome::kept) {
+      const repository::Metadata& metadata = job->status.metadata;
+      cache_.add(job->path, job->status, {parts, job->sha256, metadata.flags, metadata.attributes});
+    }
+    event.status = job->status;
+  }
   entry.metadata = std::move(event.status.metadata);
   Bytes data_ids;
   std::optional<ChunkId> child;
   if (entry.metadata.type == EntryType::file) {
-    std::vector<repository::Part> parts = std::move(event.known_parts);
-    if (event.job) {
-      event.job->wait();
-      // Nothing of it may get into the tree, or into the cache: parts without a chunk would be taken for holes.
-      if (event.job->spoiled) throw Error(ErrorCode::interrupted, "stopped");
-      parts.assign(event.job->parts.begin(), event.job->parts.end());
-      entry.sha256 = event.job->sha256;
-    } else {
-      entry.sha256 = event.known_sha256;
-    }
-    if (event.cache == TreeEvent::Cache::yes) {
-      source::Status status = std::move(event.status);
-      status.metadata.size_bytes = entry.metadata.size_bytes;
-      cache_.add(event.path, status, {parts, *entry.sha256, entry.metadata.flags, entry.metadata.attributes});
-    }
     if (parts.size() > repository::kInlineParts) {
       const repository::NodeIds ids = repository::write_content(store_, parts);
       entry.content_node = ids.tree;

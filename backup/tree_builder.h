@@ -3,31 +3,13 @@
 
 #include <set>
 
+#include "backup/content_storer.h"
 #include "backup/file_cache.h"
 #include "backup/pipeline.h"
 #include "backup/repository/snapshot.h"
 #include "backup/repository/writer.h"
 
 namespace qcbak {
-
-// Names chunks and finds out whether they are there; remembers the packs of those that were. One for each thread.
-class ChunkFinder {
- public:
-  ChunkFinder(repository::Index& index, const repository::IdKey& id_key) : index_(index), namer_(id_key) {}
-  repository::ChunkId name(repository::ChunkType type, const crypto::Sha256& hash) const { return namer_.name(type, hash); }
-  // True: the chunk is not there, and this caller's to store.
-  bool claim(const repository::ChunkId& id);
-  // Is it there, durable?
-  bool stored(const repository::ChunkId& id);
-  const std::set<repository::ObjectName>& packs() const { return packs_; }
-
- private:
-  void use(const repository::ObjectName& pack);
-  repository::Index& index_;
-  repository::ChunkNamer namer_;
-  std::set<repository::ObjectName> packs_;
-  repository::ObjectName last_;
-};
 
 class TreeBuilder {
  public:

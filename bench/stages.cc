@@ -48,20 +48,30 @@ std::vector<ByteView> chunks() {
   return cut;
 }
 
-std::uint64_t walk(int directory, const std::string& path) {
+enum class Files { look_at, open };
+
+std::uint64_t walk(int directory, const std::string& path, Files files) {
   std::uint64_t entries = 0;
   for (const std::string& name : source::list_directory(directory, path)) {
-    const auto status = source::status_at(directory, name.c_str(), path);
+    auto status = source::status_at(directory, name.c_str(), path);
     ++entries;
     if (status && status->metadata.type == repository::EntryType::directory)
-      entries += walk(source::open_directory_at(directory, name.c_str(), path).get(), path);
+      entries += walk(source::open_directory_at(directory, name.c_str(), path).get(), path, files);
+    if (files == Files::open && status && status->metadata.type == repository::EntryType::file) {
+      const UniqueFd fd = source::open_file_at(directory, name.c_str(), path);
+      source::Status before = source::status_of(fd.get(), path);
+      source::capture_details(fd.get(), path, before.metadata);
+      benchmark::DoNotOptimize(source::status_of(fd.get(), path));
+    }
   }
   return entries;
 }
 
+// What each entry costs beside its content.
 void walk_tree(benchmark::State& state) {
+  const Files files = state.range(0) != 0 ? Files::open : Files::look_at;
   std::uint64_t entries = 0;
-  for (auto _ : state) entries += walk(UniqueFd(::open(tree.c_str(), O_RDONLY | O_DIRECTORY)).get(), tree);
+  for (auto _ : state) entries += walk(UniqueFd(::open(tree.c_str(), O_RDONLY | O_DIRECTORY)).get(), tree, files);
   state.SetItemsProcessed(static_cast<std::int64_t>(entries));
 }
 
@@ -126,7 +136,7 @@ void look_up(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()));
 }
 
-BENCHMARK(walk_tree)->Unit(benchmark::kMillisecond);
+BENCHMARK(walk_tree)->ArgName("open")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
 BENCHMARK(chunk)->Unit(benchmark::kMillisecond);
 BENCHMARK(hash)->Unit(benchmark::kMillisecond);
 BENCHMARK(seal)->ArgName("suite")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond);
