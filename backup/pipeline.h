@@ -22,7 +22,7 @@ inline constexpr std::size_t kBatchBytes = 1U << 20;
 inline constexpr std::size_t kGroupDirectories = 16;  // descriptors are few
 inline constexpr std::size_t kWorkWaiting = 8;
 inline constexpr std::size_t kSpansWaiting = 16;
-inline constexpr std::uint64_t kGroupBytes = 4U << 20;
+inline constexpr std::uint64_t kGroupBytes = 1U << 20;
 inline constexpr std::size_t kEventsInGroup = 64;  // handed over at once: waking a thread costs more than an event
 inline constexpr std::size_t kGroupsWaiting = 128;
 

@@ -195,6 +195,8 @@ class InterruptedBackup : public testing::Test {
     SimulatedStorage process(medium_);
     create_test_repository(process, SystemClock(), random);
   }
+  // What the first two packs hold is not read again; of the third, it depends on how far the tree had come.
+  static constexpr std::uint64_t kReadAgain = kTotal - (32U << 20);
   // Stops when it comes to change the medium for the nth time at a name that starts so.
   void interrupt(const std::string& prefix, int nth) {
     SimulatedStorage process(medium_);
@@ -216,13 +218,13 @@ class InterruptedBackup : public testing::Test {
 
 TEST_F(InterruptedBackup, GoesOnWithoutReadingAgain) {
   interrupt("packs/", 3);
-  EXPECT_LT(next().bytes_read, kTotal - (40U << 20));
+  EXPECT_LT(next().bytes_read, kReadAgain);
 }
 
 TEST_F(InterruptedBackup, GoesOnFromTheLongerOfTwo) {
   interrupt("packs/", 3);
   interrupt("", 1);
-  EXPECT_LT(next().bytes_read, kTotal - (40U << 20));
+  EXPECT_LT(next().bytes_read, kReadAgain);
 }
 
 // Every process with the one cache, as on one machine.
