@@ -199,7 +199,10 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   result.findings = findings.sorted();
   result.bytes_added = counts.bytes_added;
   result.directories = tree.totals().directories;
-  if (!dry) {
+  if (!dry && options.unless_root == tree.reference_root()) {
+    packs.flush();
+    cache.save();
+  } else if (!dry) {
     packs.flush();
     check_stop();  // the last packs can take long on a slow medium
     std::set<repository::ObjectName> used = packs.stored();

@@ -1,6 +1,7 @@
 // The verb backup: a snapshot of files. design: walk → read → chunk → hash → look up → compress → seal → pack → put.
 #pragma once
 
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -19,12 +20,15 @@ struct BackupOptions {
   enum class FileSystems { all, one } file_systems = FileSystems::all;
   enum class Unchanged { skip, read } unchanged = Unchanged::skip;  // --force reads all
   enum class Commit { yes, no } commit = Commit::yes;               // --dry-run: no; nothing is stored
+  // Nothing is committed when the tree is still the one with this reference root: paths and all that is below them are as
+  // they were. (Of the root directory itself that cannot be told.)
+  std::optional<repository::ChunkId> unless_root{};
   int compression_level = repository::kDefaultCompressionLevel;
   unsigned threads = 0;  // that hash, compress and seal; 0: one for each processor
 };
 
 struct BackupResult {
-  repository::SnapshotId snapshot;  // zero after a dry run
+  repository::SnapshotId snapshot;  // zero after a dry run, or when there was nothing to commit
   std::uint64_t files_new = 0;
   std::uint64_t files_changed = 0;
   std::uint64_t files_unmodified = 0;

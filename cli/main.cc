@@ -18,10 +18,10 @@ int main(int argc, char** argv) {
               verify_command(),  repair_command(),     forget_command(),     prune_command(),
               tag_command(),     stats_command(),      export_command(),     key_list_command(),
               key_add_command(), key_remove_command(), key_passwd_command(), key_credential_command(),
-              config_check_command(), config_show_command(),
+              config_check_command(), config_show_command(), status_command(),   job_list_command(),
+              job_run_command(), job_show_command(),   job_history_command(), job_cancel_command(),
           },
-      .later = {"wal",        "mount",      "agent",           "status",     "plan",
-                "job",        "drill",      "replica",    "report",          "audit",      "incident",
+      .later = {"wal",        "mount",      "agent",           "plan",       "drill",      "replica",    "report",          "audit",      "incident",
                 "guard",      "user",       "wipe",       "verify-evidence", "key rotate", "key custody",
                 "key keygen", "key domain", "key export", "key verify",      "key share",  "key combine"},
       .examples =

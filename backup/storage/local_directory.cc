@@ -101,6 +101,7 @@ class FileLock final : public Storage::WriterLock {
   explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
   // Not by close() alone: a child that was forked and has not yet called exec() would keep the lock.
   ~FileLock() override { ::flock(fd_.get(), LOCK_UN); }
+  int descriptor() const override { return fd_.get(); }
 
  private:
   UniqueFd fd_;

@@ -72,6 +72,9 @@ class Storage : public ReadStorage {
   class WriterLock {
    public:
     virtual ~WriterLock() = default;
+    // An open file that holds it: while a copy of that is open anywhere, also in another process, the lock stays, unless
+    // this object is destroyed. -1: there is none, and only this process has it.
+    virtual int descriptor() const { return -1; }
   };
   virtual std::unique_ptr<WriterLock> try_lock() = 0;
   // Bytes that can still be written, where the medium knows.

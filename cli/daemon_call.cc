@@ -1,0 +1,22 @@
+#include "cli/daemon_call.h"
+
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace qcbak::cli {
+namespace {
+
+constexpr const char* kDefaultSocket = "/run/qcbak/qcbak.sock";
+
+}  // namespace
+
+Json ask_daemon(control::Method method, const std::string& target) {
+  const char* named = std::getenv("QCBAK_SOCKET");
+  const std::string socket = named != nullptr && *named != '\0' ? named : kDefaultSocket;
+  Json reply = Json::parse(control::call(socket, method, target), nullptr, false);
+  if (reply.is_discarded()) throw Error(ErrorCode::failed, "what answers at " + socket + " is no qcbakd");
+  return reply;
+}
+
+}  // namespace qcbak::cli

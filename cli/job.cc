@@ -1,0 +1,220 @@
+// qcbak job list, run, show, history, cancel
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/daemon_call.h"
+#include "cli/messages.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+namespace qcbak::cli {
+namespace {
+
+constexpr std::uint64_t kHistoryUnlessAsked = 20;
+constexpr std::uint64_t kHistoryMost = 1000;
+constexpr std::size_t kRunDigitsShown = 8;
+constexpr auto kAskAgain = std::chrono::milliseconds(200);
+
+std::string text_or_dash(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? "-" : one_line(found->get<std::string>());
+}
+
+// It becomes part of a request's first line.
+const std::string& name_given(const Invocation& invocation) {
+  const std::string& name = invocation.arguments.operands().front();
+  const bool plain = !name.empty() && name.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == std::string::npos;
+  if (!plain) throw Error(ErrorCode::not_found, say("there is nothing of the name \"{}\"", printable(name)));
+  return name;
+}
+
+void print(const Invocation& invocation, const Json& json) { invocation.output.document(json); }
+
+ExitCode run_list(const Invocation& invocation) {
+  const Json jobs = ask_daemon(control::Method::get, "/v1/jobs");
+  Output& output = invocation.output;
+  if (output.json()) {
+    print(invocation, jobs);
+    return ExitCode::done;
+  }
+  Table table({{std::string(tr("JOB"))}, {std::string(tr("SCHEDULE"))}, {std::string(tr("NEXT"))}, {std::string(tr("PATHS"))}});
+  for (const Json& job : jobs) {
+    std::string paths;
+    for (const Json& path : job.at("files")) paths += (paths.empty() ? "" : " ") + one_line(path.get<std::string>());
+    std::string schedule = text_or_dash(job, "schedule");
+    if (job.at("on_change").get<bool>())
+      schedule = schedule == "-" ? std::string(tr("on change")) : schedule + ", " + std::string(tr("on change"));
+    table.add({text_or_dash(job, "name"), schedule, text_or_dash(job, "next"), paths});
+  }
+  if (!table.empty())
+    for (const std::string& line : table.lines()) output.line(line);
+  return ExitCode::done;
+}
+
+void describe(Output& output, const Json& run) {
+  output.line(say("run      {}", text_or_dash(run, "id")));
+  output.line(say("job      {}", text_or_dash(run, "job")));
+  std::string reason = text_or_dash(run, "reason");
+  if (const std::string slot = text_or_dash(run, "slot"); slot != "-") reason += ", " + slot;
+  if (const std::string user = text_or_dash(run, "asked_by"); user != "-") reason += ", " + user;
+  output.line(say("reason   {}", reason));
+  output.line(say("started  {}", text_or_dash(run, "started")));
+  output.line(say("ended    {}", text_or_dash(run, "ended")));
+  output.line(say("outcome  {}", text_or_dash(run, "outcome")));
+  output.line(say("snapshot {}", text_or_dash(run, "snapshot")));
+  if (const std::string error = text_or_dash(run, "error"); error != "-") output.line(say("error    {}", error));
+  const Json& summary = run.at("summary");
+  if (!summary.is_object()) return;
+  output.line(say("files    {} new, {} changed, {} unmodified", summary.at("files_new").get<std::uint64_t>(),
+                  summary.at("files_changed").get<std::uint64_t>(), summary.at("files_unmodified").get<std::uint64_t>()));
+  output.line(say("content  {} read, {} new, {} stored", size_text(summary.at("bytes_read").get<std::uint64_t>()),
+                  size_text(summary.at("bytes_added").get<std::uint64_t>()),
+                  size_text(summary.at("bytes_stored").get<std::uint64_t>())));
+  for (const Json& finding : summary.at("errors"))
+    output.line("  " + one_line(finding.at("path").get<std::string>()) + ": " + one_line(finding.at("what").get<std::string>()));
+}
+
+ExitCode exit_code_of(const Json& run) {
+  const std::string outcome = text_or_dash(run, "outcome");
+  if (outcome == "complete" || outcome == "unchanged") return ExitCode::done;
+  return outcome == "incomplete" ? ExitCode::incomplete : ExitCode::failed;
+}
+
+ExitCode run_run(const Invocation& invocation) {
+  Output& output = invocation.output;
+  Json begun = ask_daemon(control::Method::post, "/v1/jobs/" + name_given(invocation) + "/run");
+  const std::string id = text_or_dash(begun, "id");
+  if (!invocation.arguments.has("follow") || id == "-") {
+    if (output.json()) print(invocation, begun);
+    else if (id == "-") output.line(tr("it waits for its turn"));
+    else output.line(id);
+    return ExitCode::done;
+  }
+  for (;;) {
+    const Json run = ask_daemon(control::Method::get, "/v1/runs/" + id);
+    if (!run.at("outcome").is_null()) {
+      if (output.json()) print(invocation, run);
+      else if (!output.quiet()) describe(output, run);
+      return exit_code_of(run);
+    }
+    if (invocation.stop.stop_requested())
+      throw Error(ErrorCode::interrupted, say("the run goes on; see \"qcbak job show {}\"", id));
+    std::this_thread::sleep_for(kAskAgain);
+  }
+}
+
+// What is named is a run's id, or a job, whose last run is meant.
+ExitCode run_show(const Invocation& invocation) {
+  const std::string& name = name_given(invocation);
+  Json run;
+  try {
+    run = ask_daemon(control::Method::get, "/v1/runs/" + name);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    run = ask_daemon(control::Method::get, "/v1/jobs/" + name).at("last");
+    if (run.is_null()) throw Error(ErrorCode::not_found, say("job \"{}\" has not run yet", name));
+  }
+  if (invocation.output.json()) print(invocation, run);
+  else describe(invocation.output, run);
+  return ExitCode::done;
+}
+
+ExitCode run_history(const Invocation& invocation) {
+  const std::uint64_t limit = invocation.arguments.number("limit", kHistoryUnlessAsked, 1, kHistoryMost);
+  const Json runs = ask_daemon(control::Method::get,
+                               "/v1/jobs/" + name_given(invocation) + "/runs?limit=" + std::to_string(limit));
+  Output& output = invocation.output;
+  if (output.json()) {
+    print(invocation, runs);
+    return ExitCode::done;
+  }
+  Table table({{std::string(tr("RUN"))},
+               {std::string(tr("STARTED"))},
+               {std::string(tr("REASON"))},
+               {std::string(tr("RESULT"))},
+               {std::string(tr("SNAPSHOT"))},
+               {std::string(tr("ERROR"))}});
+  for (const Json& run : runs)
+    table.add({text_or_dash(run, "id").substr(0, kRunDigitsShown), text_or_dash(run, "started"), text_or_dash(run, "reason"),
+               run.at("outcome").is_null() ? std::string(tr("running")) : text_or_dash(run, "outcome"),
+               short_id(text_or_dash(run, "snapshot")), text_or_dash(run, "error")});
+  if (!table.empty())
+    for (const std::string& line : table.lines()) output.line(line);
+  return ExitCode::done;
+}
+
+ExitCode run_cancel(const Invocation& invocation) {
+  const Json cancelled = ask_daemon(control::Method::post, "/v1/runs/" + name_given(invocation) + "/cancel");
+  if (invocation.output.json()) print(invocation, cancelled);
+  else if (!invocation.output.quiet()) invocation.output.line(tr("it is being stopped"));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+Command job_list_command() {
+  return {
+      .name = "job list",
+      .summary = "List the daemon's jobs",
+      .description = "Prints each job with its schedule, its next run and its paths.",
+      .examples = {{"qcbak job list", "all jobs"}},
+      .run = run_list,
+      .common = Command::Common::output_only,
+  };
+}
+
+Command job_run_command() {
+  return {
+      .name = "job run",
+      .summary = "Run a job now",
+      .description = "Starts a job outside its schedule and prints the id of the run. Operators and administrators may. With --follow it "
+                     "shows the result, and the exit code is the run's: 0, 3 when something could not be backed up, 1 when it failed.",
+      .operands = {"NAME", 1, 1},
+      .options = {{"follow", "", "until it has ended"}},
+      .examples = {{"qcbak job run etc --follow", "and show what came of it"}},
+      .run = run_run,
+      .common = Command::Common::output_only,
+  };
+}
+
+Command job_show_command() {
+  return {
+      .name = "job show",
+      .summary = "Show a run, or the last one of a job",
+      .description = "Prints why the run began, when, what it backed up, and what it could not.",
+      .operands = {"NAME", 1, 1},
+      .examples = {{"qcbak job show etc", "the last run of a job"}},
+      .run = run_show,
+      .common = Command::Common::output_only,
+  };
+}
+
+Command job_history_command() {
+  return {
+      .name = "job history",
+      .summary = "List the last runs of a job",
+      .description = "Prints the runs of a job, the newest first.",
+      .operands = {"NAME", 1, 1},
+      .options = {{"limit", "N", "so many; 20 unless given"}},
+      .examples = {{"qcbak job history etc --limit 100", "the last hundred"}},
+      .run = run_history,
+      .common = Command::Common::output_only,
+  };
+}
+
+Command job_cancel_command() {
+  return {
+      .name = "job cancel",
+      .summary = "Stop a run that is in work",
+      .description = "The run ends soon and commits nothing; what it stored is used by the next one. It is not tried again.",
+      .operands = {"RUN", 1, 1},
+      .examples = {{"qcbak job cancel 5f1c0d3e9a7b4c21aa10c7d7e2b1f0aa", "a run by its id"}},
+      .run = run_cancel,
+      .common = Command::Common::output_only,
+  };
+}
+
+}  // namespace qcbak::cli

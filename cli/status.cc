@@ -1,0 +1,67 @@
+// qcbak status
+#include "cli/command.h"
+#include "cli/daemon_call.h"
+#include "cli/messages.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+namespace qcbak::cli {
+namespace {
+
+std::string text_or_dash(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? "-" : one_line(found->get<std::string>());
+}
+
+std::string last_result(const Json& job) {
+  if (job.at("running").get<bool>()) {
+    const auto progress = job.find("progress");
+    if (progress == job.end()) return std::string(tr("running"));
+    return say("running: {} files, {}", progress->at("files").get<std::uint64_t>(),
+               size_text(progress->at("bytes").get<std::uint64_t>()));
+  }
+  return job.at("last").is_null() ? "-" : text_or_dash(job.at("last"), "outcome");
+}
+
+ExitCode run(const Invocation& invocation) {
+  const Json status = ask_daemon(control::Method::get, "/v1/status");
+  Output& output = invocation.output;
+  if (output.json()) {
+    output.document(status);
+    return ExitCode::done;
+  }
+  output.line(say("qcbakd {}, serving since {}", text_or_dash(status, "version"), text_or_dash(status, "started")));
+  output.line(say("repository {}", text_or_dash(status, "repository")));
+  Table table({{std::string(tr("JOB"))},
+               {std::string(tr("LAST RUN"))},
+               {std::string(tr("RESULT"))},
+               {std::string(tr("LAST GOOD"))},
+               {std::string(tr("NEXT"))}});
+  for (const Json& job : status.at("jobs"))
+    table.add({text_or_dash(job, "name"), job.at("last").is_null() ? "-" : text_or_dash(job.at("last"), "started"),
+               last_result(job), text_or_dash(job, "last_success"),
+               job.at("next").is_null() && job.at("on_change").get<bool>() ? std::string(tr("on change"))
+                                                                           : text_or_dash(job, "next")});
+  if (!table.empty())
+    for (const std::string& line : table.lines()) output.line(line);
+  for (const Json& alert : status.at("alerts"))
+    output.line(output.styled(Output::Style::bad,
+                              say("job {}: {}", text_or_dash(alert, "job"), text_or_dash(alert, "what"))));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+Command status_command() {
+  return {
+      .name = "status",
+      .summary = "Show the daemon's jobs, their last results and next runs",
+      .description = "Asks the daemon at QCBAK_SOCKET (/run/qcbak/qcbak.sock) for its jobs on one screen: when each ran last and what came of "
+                     "it, when it was last backed up well, when it runs next, and what needs somebody's attention.",
+      .examples = {{"qcbak status", "one screen"}},
+      .run = run,
+      .common = Command::Common::output_only,
+  };
+}
+
+}  // namespace qcbak::cli

@@ -1,0 +1,205 @@
+#include "daemon/api.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "base/error.h"
+#include "daemon/message_log.h"
+
+namespace qcbak::daemon {
+namespace {
+
+using config::UserRole;
+using Json = nlohmann::json;
+
+constexpr std::int64_t kHistoryLimit = 1000;
+constexpr std::int64_t kHistoryUnlessAsked = 20;
+
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// Path components and the query of a target.
+struct Target {
+  std::vector<std::string> path;
+  std::map<std::string, std::string> query;
+};
+
+Target parse_target(std::string_view text) {
+  Target target;
+  const std::size_t mark = text.find('?');
+  std::string_view path = text.substr(0, mark);
+  while (!path.empty()) {
+    if (path.front() != '/') throw Error(ErrorCode::usage, "a target starts with \"/\"");
+    path.remove_prefix(1);
+    const std::size_t end = std::min(path.find('/'), path.size());
+    target.path.emplace_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  std::string_view query = mark == std::string_view::npos ? "" : text.substr(mark + 1);
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    target.query.emplace(pair.substr(0, equals), equals < pair.size() ? pair.substr(equals + 1) : "");
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return target;
+}
+
+std::int64_t number_of(const Target& target, const std::string& name, std::int64_t unless_given, std::int64_t most) {
+  const auto found = target.query.find(name);
+  if (found == target.query.end()) return unless_given;
+  std::int64_t value = 0;
+  const std::string& text = found->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > most)
+    throw Error(ErrorCode::usage, name + " is a number from 1 to " + std::to_string(most));
+  return value;
+}
+
+Json json_of(const std::optional<Time>& time) { return time ? Json(format_time(*time)) : Json(nullptr); }
+Json json_of(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json json_of(const Run& run) {
+  Json json{{"id", run.id},
+            {"job", run.job},
+            {"reason", name_of(run.reason)},
+            {"slot", json_of(run.slot)},
+            {"try", run.tries},
+            {"asked_by", json_of(run.asked_by)},
+            {"started", format_time(run.started)},
+            {"ended", json_of(run.ended)},
+            {"outcome", run.outcome ? Json(name_of(*run.outcome)) : Json(nullptr)},
+            {"snapshot", json_of(run.snapshot)},
+            {"error", json_of(run.error)}};
+  json["summary"] = run.summary.empty() ? Json(nullptr) : Json::parse(run.summary, nullptr, false);
+  return json;
+}
+
+Json json_of(const ApiView& view, const config::Job& job, Time now) {
+  const auto last = view.state.last(job.name);
+  const auto success = view.state.last_success(job.name);
+  Json json{{"name", job.name},
+            {"files", job.source.paths},
+            {"schedule", job.schedule ? Json(job.schedule->text()) : Json(nullptr)},
+            {"on_change", job.on_change},
+            {"next", json_of(view.scheduler.next_slot(job.name, now))},
+            {"running", view.scheduler.running(job.name)},
+            {"last", last ? json_of(*last) : Json(nullptr)},
+            {"last_success", success ? Json(json_of(success->ended)) : Json(nullptr)}};
+  if (last && !last->outcome)
+    if (const auto progress = view.progress(last->id))
+      json["progress"] = {{"bytes", progress->bytes}, {"files", progress->files}, {"problems", progress->problems}};
+  return json;
+}
+
+Json alerts(const ApiView& view) {
+  Json alerts = Json::array();
+  for (const config::Job& job : view.config.jobs) {
+    const auto last = view.state.last(job.name);
+    const auto alert = [&](const std::string& what) { alerts.push_back({{"job", job.name}, {"what", what}}); };
+    if (last && last->outcome == Outcome::failed) alert("the last run failed: " + last->error);
+    if (last && last->outcome == Outcome::incomplete) alert("the last run could not back up everything");
+    if (view.incompletely_watched.contains(job.name))
+      alert("not everything is watched for changes: raise fs.inotify.max_user_watches, or give it a schedule");
+  }
+  return alerts;
+}
+
+void require(const Caller& caller, std::initializer_list<UserRole> any_of) {
+  if (std::any_of(any_of.begin(), any_of.end(), [&](UserRole role) { return caller.has(role); })) return;
+  std::string needed;
+  for (const UserRole role : any_of) needed += (needed.empty() ? "" : " or ") + std::string(config::name_of(role));
+  throw Error(ErrorCode::refused, "user " + caller.name + " does not have the role " + needed)
+      .with_hint("ask an administrator, who gives roles in the configuration");
+}
+
+const config::Job& job_named(const ApiView& view, const std::string& name) {
+  for (const config::Job& job : view.config.jobs)
+    if (job.name == name) return job;
+  throw Error(ErrorCode::not_found, "there is no job \"" + name + "\"").with_hint("\"qcbak job list\" names them");
+}
+
+Json job_request(const ApiView& view, const Request& request, const Target& target, const Caller& caller, Time now) {
+  const config::Job& job = job_named(view, target.path[2]);
+  const bool get = request.method == "GET";
+  if (target.path.size() == 3 && get) return json_of(view, job, now);
+  if (target.path.size() == 4 && target.path[3] == "runs" && get) {
+    Json runs = Json::array();
+    for (const Run& run : view.state.history(job.name, number_of(target, "limit", kHistoryUnlessAsked, kHistoryLimit)))
+      runs.push_back(json_of(run));
+    return runs;
+  }
+  if (target.path.size() == 4 && target.path[3] == "run" && request.method == "POST") {
+    require(caller, {UserRole::operating, UserRole::administrator});
+    view.scheduler.request(job.name, caller.name);
+    view.look();
+    // It may have to wait until others have ended.
+    const auto run = view.scheduler.running(job.name) ? view.state.last(job.name) : std::nullopt;
+    return {{"job", job.name}, {"id", run ? Json(run->id) : Json(nullptr)}};
+  }
+  throw Error(ErrorCode::usage, "there is no such request");
+}
+
+Json run_request(const ApiView& view, const Request& request, const Target& target, const Caller& caller) {
+  const auto run = view.state.run(target.path[2]);
+  if (!run) throw Error(ErrorCode::not_found, "there is no run \"" + target.path[2] + "\"");
+  if (target.path.size() == 3 && request.method == "GET") return json_of(*run);
+  if (target.path.size() == 4 && target.path[3] == "cancel" && request.method == "POST") {
+    require(caller, {UserRole::operating, UserRole::administrator});
+    if (!view.cancel(run->id)) throw Error(ErrorCode::failed, "run " + run->id + " is not in work");
+    return {{"id", run->id}};
+  }
+  throw Error(ErrorCode::usage, "there is no such request");
+}
+
+Json result_of(const ApiView& view, const Request& request, const Caller& caller, Time now) {
+  if (caller.roles.empty())
+    throw Error(ErrorCode::refused, "user " + caller.name + " has no role here")
+        .with_hint("ask an administrator, who gives roles in the configuration");
+  const Target target = parse_target(request.target);
+  const std::vector<std::string>& path = target.path;
+  if (path.size() < 2 || path[0] != "v1") throw Error(ErrorCode::usage, "there is no such request");
+  if (path[1] == "jobs" && path.size() >= 3) return job_request(view, request, target, caller, now);
+  if (path[1] == "runs" && path.size() >= 3) return run_request(view, request, target, caller);
+  if (request.method != "GET" || path.size() != 2) throw Error(ErrorCode::usage, "there is no such request");
+  Json jobs = Json::array();
+  for (const config::Job& job : view.config.jobs) jobs.push_back(json_of(view, job, now));
+  if (path[1] == "jobs") return jobs;
+  if (path[1] == "status")
+    return {{"version", QCBAK_VERSION},
+            {"started", format_time(view.started)},
+            {"repository", view.config.repository.location},
+            {"configuration", view.config.file},
+            {"jobs", std::move(jobs)},
+            {"alerts", alerts(view)}};
+  throw Error(ErrorCode::usage, "there is no such request");
+}
+
+int status_for(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::usage: return 400;
+    case ErrorCode::refused: return 403;
+    case ErrorCode::not_found: return 404;
+    case ErrorCode::busy: return 409;
+    default: return 500;
+  }
+}
+
+}  // namespace
+
+Reply answer(const ApiView& view, const Request& request, const Caller& caller, Time now) {
+  try {
+    return {200, text_of(result_of(view, request, caller, now))};
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::refused)
+      say(Level::warning, "refused: " + request.method + " " + request.target + ": " + error.what());
+    return {status_for(error.code()), text_of({{"error",
+                                                {{"code", error_row(error.code()).name},
+                                                 {"message", error.what()},
+                                                 {"hint", error.hint()}}}})};
+  }
+}
+
+}  // namespace qcbak::daemon

@@ -1,0 +1,33 @@
+// What the requests on the socket mean. docs/daemon.md "The socket".
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "config/config.h"
+#include "daemon/scheduler.h"
+#include "daemon/server.h"
+#include "daemon/state.h"
+#include "daemon/worker.h"
+
+namespace qcbak::daemon {
+
+// The daemon as the requests see it.
+struct ApiView {
+  const config::Config& config;
+  State& state;
+  Scheduler& scheduler;
+  Time started;
+  std::function<std::optional<WorkProgress>(const std::string& run)> progress;
+  std::function<bool(const std::string& run)> cancel;  // false: it is not in work
+  std::function<void()> look;  // starts what is due
+  const std::set<std::string>& incompletely_watched;
+};
+
+// Never throws an Error: what is wrong becomes a reply. Refusals are said in the daemon's log.
+Reply answer(const ApiView& view, const Request& request, const Caller& caller, Time now);
+
+}  // namespace qcbak::daemon

@@ -1,0 +1,320 @@
+#include "daemon/appliance.h"
+
+#include <systemd/sd-daemon.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#include "backup/repository/writer.h"
+#include "backup/source/capture.h"
+#include "backup/storage/local_directory.h"
+#include "base/error.h"
+#include "daemon/api.h"
+#include "daemon/message_log.h"
+
+namespace qcbak::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+// A worker of a daemon that died stops within moments; a command of its job may take a while.
+constexpr std::int64_t kRepositoryWait_ms = 60'000;
+constexpr std::int64_t kSecond = 1'000'000'000;
+// The wall clock may be set meanwhile, and sources may come and go unseen.
+constexpr std::int64_t kLookAgain_ns = 5 * kSecond;
+
+const SystemClock& clock_() {
+  static const SystemClock clock;
+  return clock;
+}
+
+std::string text(const Run& run) {
+  return "job " + run.job + ", run " + run.id.substr(0, 8) + " (" + std::string(name_of(run.reason)) +
+         (run.tries > 1 ? ", try " + std::to_string(run.tries) : "") + ")";
+}
+
+std::string label(const repository::SnapshotInfo& snapshot, const std::string& key) {
+  for (const auto& [name, value] : snapshot.header.labels)
+    if (name == key) return value;
+  return "";
+}
+
+}  // namespace
+
+Appliance::Active::Active(const Run& its_run, const WorkOrder& order, int lock, asio::io_context& loop)
+    : run(its_run), worker(order, lock), readable(loop, ::dup(worker.descriptor())) {}
+
+Appliance::Appliance(config::Config config)
+    : config_(std::move(config)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
+  if (somebody_answers(config_.daemon.socket))
+    throw Error(ErrorCode::busy, "another qcbakd answers at " + config_.daemon.socket);
+  make_directories(config_.daemon.state_dir);
+  storage_ = storage::open_local_directory(config_.repository.location);
+  lock_ = repository::lock_for_writing(*storage_, clock_(), kRepositoryWait_ms, [] {
+    say(Level::info, "waiting for another process that is writing to the repository");
+  });
+  state_ = open_state();
+  settle_past();
+  plan_jobs(started_);
+  const std::string& socket = config_.daemon.socket;
+  make_directories(socket.substr(0, socket.rfind('/')));
+  server_ = std::make_unique<Server>(loop_, socket, config_.roles,
+                                     [this](const Request& request, const Caller& caller) { return handle(request, caller); });
+}
+
+Appliance::~Appliance() = default;
+
+VaultPlace Appliance::vault_place() const {
+  VaultPlace place;
+  place.location = config_.repository.location;
+  place.password_file = config_.repository.password_file;
+  place.cache_directory = config_.daemon.state_dir + "/cache";
+  place.credential_file = config_.repository.credential;
+  if (!place.credential_file.empty() && !place.credential_file.starts_with('/')) {
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    if (directory == nullptr)
+      throw Error(ErrorCode::wrong_key, "credential \"" + place.credential_file + "\": systemd passed none")
+          .with_hint("outside of systemd, name its file with an absolute path");
+    place.credential_file = std::string(directory) + "/" + place.credential_file;
+  }
+  return place;
+}
+
+// One that is damaged is put aside: what the repository knows of the runs is taken from there.
+std::unique_ptr<State> Appliance::open_state() const {
+  const std::string path = config_.daemon.state_dir + "/state.db";
+  try {
+    return std::make_unique<State>(path);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::damaged) throw;
+    const std::string aside = path + ".damaged-" + std::to_string(clock_().now().ns / kSecond);
+    if (::rename(path.c_str(), aside.c_str()) != 0) throw_errno("put aside", path);
+    ::unlink((path + "-wal").c_str());
+    ::unlink((path + "-shm").c_str());
+    say(Level::error, std::string(error.what()) + "; it was put aside as " + aside +
+                          " and is made anew from the repository: runs that left no snapshot are missing from it");
+    return std::make_unique<State>(path);
+  }
+}
+
+// Runs that an earlier daemon began and did not see the end of; and runs that only the repository knows of.
+void Appliance::settle_past() {
+  const Vault vault = open_vault(vault_place());
+  std::map<std::string, repository::SnapshotInfo> by_run;
+  for (repository::SnapshotInfo& snapshot : vault.repository->snapshots(nullptr))
+    if (const std::string run = label(snapshot, "run"); !run.empty()) by_run.insert_or_assign(run, std::move(snapshot));
+
+  for (Run& run : state_->unfinished()) {
+    const auto found = by_run.find(run.id);
+    run.ended = clock_().now();
+    run.outcome = Outcome::interrupted;
+    if (found != by_run.end()) {
+      const repository::SnapshotHeader& header = found->second.header;
+      run.ended = header.end;
+      run.outcome = header.findings > 0 ? Outcome::incomplete : Outcome::complete;
+      run.snapshot = header.id.hex();
+    }
+    state_->end(run);
+    say(Level::warning, text(run) + " was in work when the daemon ended: " + std::string(name_of(*run.outcome)));
+  }
+  for (const auto& [id, snapshot] : by_run) {
+    Run run;
+    run.id = id;
+    run.job = label(snapshot, "job");
+    run.reason = Reason::request;
+    run.asked_by = "(from the repository)";
+    run.started = snapshot.header.time;
+    run.ended = snapshot.header.end;
+    run.outcome = snapshot.header.findings > 0 ? Outcome::incomplete : Outcome::complete;
+    run.snapshot = snapshot.header.id.hex();
+    state_->recall(run);
+    if (const auto handled = state_->handled(run.job); !handled || *handled < run.started)
+      state_->set_handled(run.job, run.started);
+  }
+}
+
+void Appliance::plan_jobs(Time now) {
+  scheduler_ = std::make_unique<Scheduler>(config_.jobs, *state_, random_, now);
+  for (const auto& [id, active] : active_) scheduler_->resume(active->run);
+  changes_.reset();
+  watch_ = std::make_unique<TreeWatch>();
+  for (const config::Job& job : config_.jobs) {
+    if (!job.on_change) continue;
+    std::vector<std::string> paths;
+    for (const std::string& path : job.source.paths) paths.push_back(source::resolve_path(path));
+    source::Patterns excludes;
+    for (const std::string& pattern : job.source.exclude) excludes.add(pattern);
+    watch_->add(job.name, paths, std::move(excludes));
+    if (watch_->incomplete().contains(job.name))
+      say(Level::warning, "job " + job.name + ": not everything below its paths can be watched for changes");
+  }
+  changes_ = std::make_unique<asio::posix::stream_descriptor>(loop_, ::dup(watch_->descriptor()));
+  wait_for_changes();
+}
+
+void Appliance::run() {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  wait_for_signal();
+  watchdog();
+  look();
+  say(Level::info, "ready");
+  sd_notify(0, "READY=1");
+  loop_.run();
+  say(Level::info, "stopped");
+}
+
+void Appliance::wait_for_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) reload();
+    else stop();
+    if (!stopping_) wait_for_signal();
+  });
+}
+
+// What is wrong leaves everything as it was.
+void Appliance::reload() {
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(clock_().monotonic_ns() / 1000));
+  try {
+    config::Config config = config::read(config_.file);
+    if (config.daemon.state_dir != config_.daemon.state_dir || config.daemon.socket != config_.daemon.socket ||
+        config.repository.location != config_.repository.location)
+      throw Error(ErrorCode::usage, config_.file + ": state_dir, socket and the repository's location change at a restart");
+    config_ = std::move(config);
+    plan_jobs(clock_().now());
+    server_->set_roles(config_.roles);
+    say(Level::info, "the configuration was read again");
+  } catch (const Error& error) {
+    say(Level::error, std::string(error.what()) + "; the running configuration stays");
+  }
+  sd_notify(0, "READY=1");
+  look();
+}
+
+void Appliance::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  sd_notify(0, "STOPPING=1");
+  say(Level::info, active_.empty() ? "stopping" : "stopping, when runs in work have ended");
+  boost::system::error_code ignored;
+  signals_.cancel(ignored);
+  timer_.cancel();
+  if (changes_) changes_->cancel(ignored);
+  server_->stop();
+  for (const auto& [id, active] : active_) active->worker.stop();
+  if (active_.empty()) watchdog_.cancel();
+}
+
+void Appliance::wait_for_changes() {
+  changes_->async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    const Time now = clock_().now();
+    for (const std::string& job : watch_->read()) scheduler_->changed(job, now);
+    look();
+    wait_for_changes();
+  });
+}
+
+void Appliance::wait_for_worker(Active& active) {
+  active.readable.async_wait(asio::posix::stream_descriptor::wait_read,
+                             [this, &active](const boost::system::error_code& error) {
+                               if (error) return;
+                               if (const auto result = active.worker.receive()) finish(active, *result);
+                               else wait_for_worker(active);
+                             });
+}
+
+void Appliance::look() {
+  if (stopping_) return;
+  while (active_.size() < kWorkersLimit) {
+    const auto run = scheduler_->start(clock_().now());
+    if (!run) break;
+    start(*run);
+  }
+  wait_for_time();
+}
+
+void Appliance::wait_for_time() {
+  const Time now = clock_().now();
+  std::int64_t pause = kLookAgain_ns;
+  if (const auto next = scheduler_->next(now); next && active_.size() < kWorkersLimit)
+    pause = std::clamp(next->ns - now.ns, std::int64_t{0}, kLookAgain_ns);
+  timer_.expires_after(std::chrono::nanoseconds(pause));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || stopping_) return;
+    for (const std::string& job : watch_->refresh()) scheduler_->changed(job, clock_().now());
+    look();
+  });
+}
+
+void Appliance::start(const Run& run) {
+  const auto job = std::find_if(config_.jobs.begin(), config_.jobs.end(),
+                                [&](const config::Job& each) { return each.name == run.job; });
+  check(job != config_.jobs.end(), "the scheduler knows the configuration's jobs");
+  try {
+    const WorkOrder order{run.id, run.reason, vault_place(), *job};
+    auto active = std::make_unique<Active>(run, order, lock_->descriptor(), loop_);
+    wait_for_worker(*active);
+    active_.emplace(run.id, std::move(active));
+    say(Level::info, text(run) + " started");
+  } catch (const Error& error) {
+    Run failed = run;
+    failed.ended = clock_().now();
+    failed.outcome = Outcome::failed;
+    failed.error = error.what();
+    scheduler_->ended(failed);
+    say(Level::error, text(run) + " could not be started: " + error.what());
+  }
+}
+
+void Appliance::finish(Active& active, const WorkResult& result) {
+  Run run = active.run;
+  run.ended = clock_().now();
+  run.outcome = result.outcome == Outcome::interrupted && active.cancelled ? Outcome::cancelled : result.outcome;
+  run.snapshot = result.snapshot;
+  run.error = result.error;
+  run.summary = result.summary;
+  const auto again = scheduler_->ended(run);
+  std::string what = text(run) + ": " + std::string(name_of(*run.outcome));
+  if (!run.snapshot.empty()) what += ", snapshot " + run.snapshot.substr(0, 16);
+  if (!run.error.empty()) what += ": " + run.error;
+  if (again && !stopping_) what += "; tried again at " + format_time(*again);
+  say(succeeded(*run.outcome) ? Level::info : Level::error, what);
+  active_.erase(run.id);
+  if (stopping_ && active_.empty()) watchdog_.cancel();
+  look();
+}
+
+void Appliance::watchdog() {
+  std::uint64_t limit_us = 0;
+  if (sd_watchdog_enabled(0, &limit_us) <= 0) return;
+  sd_notify(0, "WATCHDOG=1");
+  watchdog_.expires_after(std::chrono::microseconds(limit_us / 2));
+  watchdog_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) watchdog();
+  });
+}
+
+Reply Appliance::handle(const Request& request, const Caller& caller) {
+  const ApiView view{
+      config_, *state_, *scheduler_, started_,
+      [this](const std::string& run) -> std::optional<WorkProgress> {
+        const auto found = active_.find(run);
+        if (found == active_.end()) return std::nullopt;
+        return found->second->worker.progress();
+      },
+      [this](const std::string& run) {
+        const auto found = active_.find(run);
+        if (found == active_.end()) return false;
+        found->second->cancelled = true;
+        found->second->worker.stop();
+        return true;
+      },
+      [this] { look(); }, watch_->incomplete()};
+  return answer(view, request, caller, clock_().now());
+}
+
+}  // namespace qcbak::daemon

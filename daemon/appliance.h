@@ -1,0 +1,79 @@
+// qcbakd put together: the schedule, the watch on the sources, the workers, the socket. One thread, one event loop.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/random.h"
+#include "config/config.h"
+#include "daemon/scheduler.h"
+#include "daemon/server.h"
+#include "daemon/state.h"
+#include "daemon/tree_watch.h"
+#include "daemon/worker.h"
+
+namespace qcbak::daemon {
+
+inline constexpr std::size_t kWorkersLimit = 4;
+
+class Appliance {
+ public:
+  // Takes the repository for itself, finishes what an earlier daemon left, and listens. Error when it cannot: the
+  // configuration is wrong for this machine, or another process has the repository.
+  explicit Appliance(config::Config config);
+  ~Appliance();
+  // Serves until it is told to stop; then runs in work are stopped and come to their end.
+  void run();
+
+ private:
+  struct Active {
+    Active(const Run& run, const WorkOrder& order, int lock, boost::asio::io_context& loop);
+    Run run;
+    Worker worker;
+    boost::asio::posix::stream_descriptor readable;
+    bool cancelled = false;
+  };
+
+  VaultPlace vault_place() const;
+  std::unique_ptr<State> open_state() const;
+  void settle_past();
+  void plan_jobs(Time now);
+  void reload();
+  void stop();
+
+  void wait_for_signal();
+  void wait_for_changes();
+  void wait_for_worker(Active& active);
+  void wait_for_time();
+  void look();  // is anything to be done now?
+  void start(const Run& run);
+  void finish(Active& active, const WorkResult& result);
+  void watchdog();
+
+  Reply handle(const Request& request, const Caller& caller);
+
+  config::Config config_;
+  SystemRandom random_;
+  std::unique_ptr<storage::Storage> storage_;
+  std::unique_ptr<storage::Storage::WriterLock> lock_;
+  std::unique_ptr<State> state_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<TreeWatch> watch_;
+  Time started_;
+  bool stopping_ = false;
+
+  boost::asio::io_context loop_{1};
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer watchdog_;
+  std::unique_ptr<boost::asio::posix::stream_descriptor> changes_;
+  std::map<std::string, std::unique_ptr<Active>> active_;  // by run
+  std::unique_ptr<Server> server_;
+};
+
+}  // namespace qcbak::daemon

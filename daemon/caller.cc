@@ -1,0 +1,95 @@
+#include "daemon/caller.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace qcbak::daemon {
+namespace {
+
+constexpr std::size_t kBuffer = 65536;
+constexpr std::size_t kLoginUidLimit = 32;
+constexpr std::uint32_t kNoLogin = 0xFFFF'FFFF;
+
+std::optional<std::string> user_name(uid_t uid) {
+  std::vector<char> buffer(kBuffer);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return std::nullopt;
+  return std::string(found->pw_name);
+}
+
+std::optional<gid_t> group_id(const std::string& name) {
+  std::vector<char> buffer(kBuffer);
+  group entry{};
+  group* found = nullptr;
+  if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return std::nullopt;
+  return found->gr_gid;
+}
+
+std::vector<gid_t> groups_of(const std::string& user, gid_t gid) {
+  std::vector<gid_t> groups(64);
+  for (;;) {
+    int count = static_cast<int>(groups.size());
+    if (::getgrouplist(user.c_str(), gid, groups.data(), &count) >= 0) {
+      groups.resize(static_cast<std::size_t>(count));
+      return groups;
+    }
+    groups.resize(groups.size() * 2);
+  }
+}
+
+std::string login_name(pid_t pid) {
+  try {
+    const Bytes file = read_file("/proc/" + std::to_string(pid) + "/loginuid", kLoginUidLimit);
+    const std::string_view text = as_text(file);
+    std::uint32_t uid = kNoLogin;
+    std::from_chars(text.data(), text.data() + text.size(), uid);
+    if (uid == kNoLogin) return "";
+    return user_name(uid).value_or("uid " + std::to_string(uid));
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+}  // namespace
+
+std::set<config::UserRole> roles_of(uid_t uid, gid_t gid, const RoleTable& roles) {
+  const std::optional<std::string> name = user_name(uid);
+  const std::vector<gid_t> groups = name ? groups_of(*name, gid) : std::vector<gid_t>{gid};
+  std::set<config::UserRole> held;
+  for (const auto& [role, members] : roles) {
+    for (const std::string& member : members) {
+      if (member.starts_with('@')) {
+        const auto group = group_id(member.substr(1));
+        if (group && std::find(groups.begin(), groups.end(), *group) != groups.end()) held.insert(role);
+      } else if (name && member == *name) {
+        held.insert(role);
+      }
+    }
+  }
+  return held;
+}
+
+Caller identify(int socket, const RoleTable& roles) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) throw_errno("identify", "a caller");
+  Caller caller;
+  caller.uid = credentials.uid;
+  caller.pid = credentials.pid;
+  caller.name = user_name(credentials.uid).value_or("uid " + std::to_string(credentials.uid));
+  caller.login_name = login_name(credentials.pid);
+  caller.roles = roles_of(credentials.uid, credentials.gid, roles);
+  return caller;
+}
+
+}  // namespace qcbak::daemon

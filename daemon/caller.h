@@ -1,0 +1,31 @@
+// Who speaks through the socket, and what they may do.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace qcbak::daemon {
+
+using RoleTable = std::map<config::UserRole, std::vector<std::string>>;
+
+struct Caller {
+  uid_t uid = 0;
+  pid_t pid = 0;
+  std::string name;        // the user's, or "uid 1000" of one that has none
+  std::string login_name;  // who logged in, before su or sudo; empty: not known
+  std::set<config::UserRole> roles;
+  bool has(config::UserRole role) const { return roles.contains(role); }
+};
+
+// By SO_PEERCRED and /proc/PID/loginuid: what the kernel says, not the caller.
+Caller identify(int socket, const RoleTable& roles);
+// Has the user, or one of their groups, a role? Names that do not exist give nobody anything.
+std::set<config::UserRole> roles_of(uid_t uid, gid_t gid, const RoleTable& roles);
+
+}  // namespace qcbak::daemon

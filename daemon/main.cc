@@ -1,0 +1,96 @@
+// qcbakd: reads the command line, and puts the appliance together.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "crypto/secret.h"
+#include "daemon/appliance.h"
+#include "daemon/message_log.h"
+#include "daemon/worker.h"
+
+namespace {
+
+using namespace qcbak;
+
+constexpr int kUsage = 2;
+constexpr int kWorkerSocket = 3;
+
+constexpr std::string_view kHelp =
+    "Usage: qcbakd [--config FILE] [--check-config]\n"
+    "\n"
+    "Runs the backup jobs of the configuration, by schedule and by change, in the foreground.\n"
+    "\n"
+    "  --config FILE    the configuration (QCBAK_CONFIG; /etc/qcbak/qcbak.toml)\n"
+    "  --check-config   says whether it is good, and ends\n"
+    "  -h, --help       this text\n"
+    "  --version        the version\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT stop it, SIGHUP reads the configuration again.\n"
+    "\n"
+    "Example: qcbakd --config /etc/qcbak/qcbak.toml\n";
+
+void print(std::string_view text) {
+  [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+}
+
+struct Asked {
+  std::string config = "/etc/qcbak/qcbak.toml";
+  enum class What { serve, check_config, help, version, work } what = What::serve;
+};
+
+Asked parse(const std::vector<std::string>& arguments) {
+  Asked asked;
+  if (const char* named = std::getenv("QCBAK_CONFIG"); named != nullptr && *named != '\0') asked.config = named;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (argument == "--config" && i + 1 < arguments.size()) asked.config = arguments[++i];
+    else if (argument.starts_with("--config=")) asked.config = argument.substr(argument.find('=') + 1);
+    else if (argument == "--check-config") asked.what = Asked::What::check_config;
+    else if (argument == "--help" || argument == "-h") asked.what = Asked::What::help;
+    else if (argument == "--version") asked.what = Asked::What::version;
+    else if (argument == "--worker") asked.what = Asked::What::work;  // started by the daemon
+    else throw Error(ErrorCode::usage, "\"" + argument + "\" is not an option").with_hint("see qcbakd --help");
+  }
+  return asked;
+}
+
+int run(const Asked& asked) {
+  switch (asked.what) {
+    case Asked::What::help: print(kHelp); return 0;
+    case Asked::What::version: print("qcbakd " QCBAK_VERSION "\n"); return 0;
+    case Asked::What::work: return daemon::work(kWorkerSocket);
+    case Asked::What::check_config: {
+      const config::Config config = config::read(asked.config);
+      print(config.file + " is good; jobs: " + std::to_string(config.jobs.size()) + "\n");
+      return 0;
+    }
+    case Asked::What::serve: break;
+  }
+  crypto::initialize();
+  std::signal(SIGPIPE, SIG_IGN);
+  daemon::Appliance appliance(config::read(asked.config));
+  appliance.run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  try {
+    return run(parse({arguments + 1, arguments + count}));
+  } catch (const Error& error) {
+    std::string text = error.what();
+    if (!error.hint().empty()) text += "; " + error.hint();
+    daemon::say(daemon::Level::error, text);
+    return error.code() == ErrorCode::usage ? kUsage : error.exit_code();
+  } catch (const std::exception& error) {
+    daemon::say(daemon::Level::error, error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,27 @@
+// The repository of the configuration, opened.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backup/repository/repository.h"
+#include "backup/storage/storage.h"
+
+namespace qcbak::daemon {
+
+// Where it is and what opens it; goes to workers as it is.
+struct VaultPlace {
+  std::string location;
+  std::string credential_file;  // one of the two
+  std::string password_file;
+  std::string cache_directory;
+};
+
+struct Vault {
+  std::unique_ptr<storage::Storage> storage;
+  std::unique_ptr<repository::Repository> repository;
+};
+
+Vault open_vault(const VaultPlace& place);
+
+}  // namespace qcbak::daemon
