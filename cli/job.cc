@@ -68,6 +68,10 @@ void describe(Output& output, const Json& run) {
   if (const std::string error = text_or_dash(run, "error"); error != "-") output.line(say("error    {}", error));
   const Json& summary = run.at("summary");
   if (!summary.is_object()) return;
+  if (summary.contains("bytes_freed")) {  // of a collection
+    output.line(say("freed    {}", size_text(summary.at("bytes_freed").get<std::uint64_t>())));
+    return;
+  }
   output.line(say("files    {} new, {} changed, {} unmodified", summary.at("files_new").get<std::uint64_t>(),
                   summary.at("files_changed").get<std::uint64_t>(), summary.at("files_unmodified").get<std::uint64_t>()));
   output.line(say("content  {} read, {} new, {} stored", size_text(summary.at("bytes_read").get<std::uint64_t>()),

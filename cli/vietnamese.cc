@@ -8,6 +8,8 @@ using Entry = std::pair<std::string_view, std::string_view>;
 
 // clang-format off
 constexpr Entry kSentences[] = {
+    {"freed    {}",
+     "giải phóng {}"},
     {"Asks the daemon at QCBAK_SOCKET (/run/qcbak/qcbak.sock) for its jobs on one screen: when each ran last and what came of it, when it was last backed up well, when it runs next, and what needs somebody's attention.",
      "Hỏi trình nền tại QCBAK_SOCKET (/run/qcbak/qcbak.sock) về các công việc trên một màn hình: lần chạy cuối và kết quả, lần sao lưu tốt gần nhất, lần chạy kế tiếp, và điều cần người để mắt tới."},
     {"Show the daemon's jobs, their last results and next runs",

@@ -22,6 +22,7 @@ struct Daemon {
   std::string state_dir;  // absolute
   std::string socket;
   DaemonRole role = DaemonRole::primary;
+  std::optional<Calendar> collect;  // none: never
 };
 
 struct Repository {

@@ -19,6 +19,7 @@ std::string name_from(const Value& value) {
   const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
   });
+  if (name.starts_with("qcbak.")) value.fail("names that start with \"qcbak.\" are the daemon's own");
   if (!plain || name.front() == '.' || name.front() == '-' || name.size() > kNameLimit)
     value.fail("a name is made of letters, digits, \"-\", \"_\" and \".\", 64 at most");
   return name;
@@ -73,6 +74,10 @@ constexpr Option<Daemon> kDaemonOptions[] = {
        if (role == "primary") d.role = DaemonRole::primary;
        else if (role == "replica") d.role = DaemonRole::replica;
        else v.fail("it is neither \"primary\" nor \"replica\"");
+     }},
+    {"collect", "calendar", "\"*-*-* 04:00\"", "when the space of what was forgotten is freed; \"never\": by hand",
+     [](Daemon& d, const Value& v) {
+       if (v.text() != "never") d.collect = v.calendar();
      }},
 };
 

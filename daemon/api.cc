@@ -96,7 +96,7 @@ Json json_of(const ApiView& view, const config::Job& job, Time now) {
 
 Json alerts(const ApiView& view) {
   Json alerts = Json::array();
-  for (const config::Job& job : view.config.jobs) {
+  for (const config::Job& job : view.jobs) {
     const auto last = view.state.last(job.name);
     const auto alert = [&](const std::string& what) { alerts.push_back({{"job", job.name}, {"what", what}}); };
     if (last && last->outcome == Outcome::failed) alert("the last run failed: " + last->error);
@@ -116,7 +116,7 @@ void require(const Caller& caller, std::initializer_list<UserRole> any_of) {
 }
 
 const config::Job& job_named(const ApiView& view, const std::string& name) {
-  for (const config::Job& job : view.config.jobs)
+  for (const config::Job& job : view.jobs)
     if (job.name == name) return job;
   throw Error(ErrorCode::not_found, "there is no job \"" + name + "\"").with_hint("\"qcbak job list\" names them");
 }
@@ -165,7 +165,7 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
   if (path[1] == "runs" && path.size() >= 3) return run_request(view, request, target, caller);
   if (request.method != "GET" || path.size() != 2) throw Error(ErrorCode::usage, "there is no such request");
   Json jobs = Json::array();
-  for (const config::Job& job : view.config.jobs) jobs.push_back(json_of(view, job, now));
+  for (const config::Job& job : view.jobs) jobs.push_back(json_of(view, job, now));
   if (path[1] == "jobs") return jobs;
   if (path[1] == "status")
     return {{"version", QCBAK_VERSION},

@@ -18,6 +18,7 @@ namespace qcbak::daemon {
 // The daemon as the requests see it.
 struct ApiView {
   const config::Config& config;
+  const std::vector<config::Job>& jobs;
   State& state;
   Scheduler& scheduler;
   Time started;

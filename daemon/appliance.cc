@@ -26,6 +26,10 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 // The wall clock may be set meanwhile, and sources may come and go unseen.
 constexpr std::int64_t kLookAgain_ns = 5 * kSecond;
 
+constexpr const char* kCollectJob = "qcbak.collect";
+constexpr std::int64_t kCollectRetries = 3;
+constexpr std::int64_t kCollectRetryDelay_ns = 600 * kSecond;
+
 const SystemClock& clock_() {
   static const SystemClock clock;
   return clock;
@@ -137,8 +141,16 @@ void Appliance::settle_past() {
 }
 
 void Appliance::plan_jobs(Time now) {
-  scheduler_ = std::make_unique<Scheduler>(config_.jobs, *state_, random_, now);
+  jobs_ = config_.jobs;
+  config::Job collect;
+  collect.name = kCollectJob;
+  collect.schedule = config_.daemon.collect;
+  collect.retries = kCollectRetries;
+  collect.retry_delay_ns = kCollectRetryDelay_ns;
+  jobs_.push_back(std::move(collect));
+  scheduler_ = std::make_unique<Scheduler>(jobs_, *state_, random_, now);
   for (const auto& [id, active] : active_) scheduler_->resume(active->run);
+  if (alone_) scheduler_->resume(*alone_);
   changes_.reset();
   watch_ = std::make_unique<TreeWatch>();
   for (const config::Job& job : config_.jobs) {
@@ -227,20 +239,28 @@ void Appliance::wait_for_worker(Active& active) {
                              });
 }
 
+// A collection is alone; it waits for what is in work, and what becomes due then waits for it.
+bool Appliance::may_start() const {
+  return active_.size() < kWorkersLimit && !alone_ &&
+         std::none_of(active_.begin(), active_.end(), [](const auto& each) { return each.second->run.job == kCollectJob; });
+}
+
 void Appliance::look() {
   if (stopping_) return;
-  while (active_.size() < kWorkersLimit) {
+  while (may_start()) {
     const auto run = scheduler_->start(clock_().now());
     if (!run) break;
-    start(*run);
+    if (run->job == kCollectJob) alone_ = run;
+    else start(*run);
   }
+  if (alone_ && active_.empty()) start(*std::exchange(alone_, std::nullopt));
   wait_for_time();
 }
 
 void Appliance::wait_for_time() {
   const Time now = clock_().now();
   std::int64_t pause = kLookAgain_ns;
-  if (const auto next = scheduler_->next(now); next && active_.size() < kWorkersLimit)
+  if (const auto next = scheduler_->next(now); next && may_start())
     pause = std::clamp(next->ns - now.ns, std::int64_t{0}, kLookAgain_ns);
   timer_.expires_after(std::chrono::nanoseconds(pause));
   timer_.async_wait([this](const boost::system::error_code& error) {
@@ -251,11 +271,12 @@ void Appliance::wait_for_time() {
 }
 
 void Appliance::start(const Run& run) {
-  const auto job = std::find_if(config_.jobs.begin(), config_.jobs.end(),
-                                [&](const config::Job& each) { return each.name == run.job; });
-  check(job != config_.jobs.end(), "the scheduler knows the configuration's jobs");
+  const auto job =
+      std::find_if(jobs_.begin(), jobs_.end(), [&](const config::Job& each) { return each.name == run.job; });
+  check(job != jobs_.end(), "the scheduler knows these jobs");
   try {
-    const WorkOrder order{run.id, run.reason, vault_place(), *job};
+    const auto kind = run.job == kCollectJob ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
+    const WorkOrder order{kind, run.id, run.reason, vault_place(), *job};
     auto active = std::make_unique<Active>(run, order, lock_->descriptor(), loop_);
     wait_for_worker(*active);
     active_.emplace(run.id, std::move(active));
@@ -300,7 +321,7 @@ void Appliance::watchdog() {
 
 Reply Appliance::handle(const Request& request, const Caller& caller) {
   const ApiView view{
-      config_, *state_, *scheduler_, started_,
+      config_, jobs_, *state_, *scheduler_, started_,
       [this](const std::string& run) -> std::optional<WorkProgress> {
         const auto found = active_.find(run);
         if (found == active_.end()) return std::nullopt;

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/random.h"
@@ -51,6 +52,7 @@ class Appliance {
   void wait_for_worker(Active& active);
   void wait_for_time();
   void look();  // is anything to be done now?
+  bool may_start() const;
   void start(const Run& run);
   void finish(Active& active, const WorkResult& result);
   void watchdog();
@@ -58,6 +60,7 @@ class Appliance {
   Reply handle(const Request& request, const Caller& caller);
 
   config::Config config_;
+  std::vector<config::Job> jobs_;  // of the configuration, and the daemon's own
   SystemRandom random_;
   std::unique_ptr<storage::Storage> storage_;
   std::unique_ptr<storage::Storage::WriterLock> lock_;
@@ -73,6 +76,7 @@ class Appliance {
   boost::asio::steady_timer watchdog_;
   std::unique_ptr<boost::asio::posix::stream_descriptor> changes_;
   std::map<std::string, std::unique_ptr<Active>> active_;  // by run
+  std::optional<Run> alone_;  // begun, and waits until it is alone; nothing else is started meanwhile
   std::unique_ptr<Server> server_;
 };
 

@@ -20,6 +20,8 @@
 #include "backup/backup.h"
 #include "base/error.h"
 #include "crypto/secret.h"
+#include "backup/repository/collect.h"
+#include "daemon/retention.h"
 #include "daemon/shell.h"
 
 namespace qcbak::daemon {
@@ -156,6 +158,7 @@ WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_t
   SystemRandom random;
   const BackupResult result =
       qcbak::backup({*vault.storage, repository, domain, clock, random}, options, progress, stop);
+  const Kept kept = apply_retention({*vault.storage, repository, domain, clock, random}, order.job);
   WorkResult work;
   if (result.snapshot != repository::SnapshotId()) {
     work.snapshot = result.snapshot.hex();
@@ -177,8 +180,37 @@ WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_t
                       {"bytes_stored", result.bytes_stored},
                       {"duration_s", static_cast<double>(result.duration_ns) / 1e9},
                       {"findings", result.findings.size()},
+                      {"forgotten", kept.forgotten},
                       {"errors", std::move(errors)}}
                      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return work;
+}
+
+WorkResult collect(const WorkOrder& order, const std::stop_token& stop) {
+  const Vault vault = open_vault(order.vault);
+  const SystemClock clock;
+  SystemRandom random;
+  repository::CollectResult total;
+  WorkResult work;
+  work.outcome = Outcome::complete;
+  for (const repository::DomainKeys& domain : vault.repository->domains()) {
+    const repository::CollectResult result =
+        repository::collect({*vault.storage, *vault.repository, domain, clock, random}, {}, stop);
+    total.packs_rewritten += result.packs_rewritten;
+    total.packs_removed += result.packs_removed;
+    total.bytes_freed += result.bytes_freed;
+    if (!result.packs_damaged.empty()) {
+      work.outcome = Outcome::incomplete;
+      work.error = std::to_string(result.packs_damaged.size()) + " packs are damaged and left as they are; next: qcbak verify";
+    } else if (result.space == repository::CollectResult::Space::too_little) {
+      work.outcome = Outcome::incomplete;
+      work.error = "there is too little space to rewrite packs";
+    }
+  }
+  work.summary = Json{{"packs_rewritten", total.packs_rewritten},
+                      {"packs_removed", total.packs_removed},
+                      {"bytes_freed", total.bytes_freed}}
+                     .dump();
   return work;
 }
 
@@ -198,7 +230,7 @@ WorkResult run(const WorkOrder& order, Progress& progress, const std::stop_token
   try {
     if (!job.before.empty())
       in_context("the command before it", [&] { run_shell(job.before, environment, job.command_limit_ns, stop); });
-    result = back_up(order, progress, stop);
+    result = order.kind == WorkOrder::Kind::collect ? collect(order, stop) : back_up(order, progress, stop);
   } catch (const Error& error) {
     result = failure(error);
   } catch (const std::exception& error) {
@@ -223,7 +255,10 @@ WorkResult run(const WorkOrder& order, Progress& progress, const std::stop_token
 
 std::string encode_order(const WorkOrder& order) {
   const config::Job& job = order.job;
-  return line_of({{"run", order.run},
+  const config::Retention& retention = job.retention;
+  const auto number = [](const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(nullptr); };
+  return line_of({{"kind", order.kind == WorkOrder::Kind::collect ? "collect" : "back_up"},
+                  {"run", order.run},
                   {"reason", name_of(order.reason)},
                   {"vault",
                    {{"location", order.vault.location},
@@ -239,12 +274,21 @@ std::string encode_order(const WorkOrder& order) {
                     {"domain", job.domain},
                     {"before", job.before},
                     {"after", job.after},
+                    {"retention",
+                     {{"last", number(retention.last)},
+                      {"daily", number(retention.daily)},
+                      {"weekly", number(retention.weekly)},
+                      {"monthly", number(retention.monthly)},
+                      {"yearly", number(retention.yearly)},
+                      {"within_ns", number(retention.within_ns)},
+                      {"lock_ns", number(retention.lock_ns)}}},
                     {"command_limit_ns", job.command_limit_ns}}}});
 }
 
 WorkOrder decode_order(std::string_view line) {
   return read_message(line, [](const Json& json) {
     WorkOrder order;
+    order.kind = json.at("kind").get<std::string>() == "collect" ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
     order.run = json.at("run").get<std::string>();
     order.reason = reason_from(json.at("reason").get<std::string>());
     const Json& vault = json.at("vault");
@@ -259,6 +303,12 @@ WorkOrder decode_order(std::string_view line) {
     order.job.domain = job.at("domain").get<std::string>();
     order.job.before = job.at("before").get<std::string>();
     order.job.after = job.at("after").get<std::string>();
+    const auto number = [&](const char* key) -> std::optional<std::int64_t> {
+      const Json& value = job.at("retention").at(key);
+      return value.is_null() ? std::nullopt : std::optional(value.get<std::int64_t>());
+    };
+    order.job.retention = {number("last"),   number("daily"),     number("weekly"), number("monthly"),
+                           number("yearly"), number("within_ns"), number("lock_ns")};
     order.job.command_limit_ns = job.at("command_limit_ns").get<std::int64_t>();
     return order;
   });

@@ -17,6 +17,10 @@
 namespace qcbak::daemon {
 
 struct WorkOrder {
+  enum class Kind {
+    back_up,  // and keep what the job's retention says
+    collect,  // free the space of what was forgotten; nobody else may write meanwhile
+  } kind = Kind::back_up;
   std::string run;
   Reason reason = Reason::schedule;
   VaultPlace vault;

@@ -11,6 +11,7 @@ configure "
 name = 'often'
 source = { files = ['$scratch/source'] }
 schedule = '*:*:0/2'
+retention = { last = 3 }
 [[job]]
 name = 'watched'
 source = { files = ['$scratch/watched'], exclude = ['*.tmp'] }
@@ -50,6 +51,14 @@ last_is() { [[ $(qcbak job show watched --json | python3 -c 'import json, sys; p
 within 30 "a run that finds nothing" last_is unchanged
 is "$(snapshots_of watched)" 3
 
+# What its retention does not keep is forgotten, and the space is freed.
+runs() { python3 -c 'import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone())' state/state.db "$1"; }
+has_run() { (($(runs "select count(*) from runs where job = '$1' and outcome is not null") >= $2)); }
+within 60 "five runs" has_run often 5
+(($(snapshots_of often) <= 4)) || fail "retention forgot nothing"
+ok qcbak job run qcbak.collect --follow
+out_has 'outcome  complete'
+
 # On request, with commands around it; a path that is not there makes it incomplete.
 ends 3 qcbak job run by-hand --follow
 out_has 'outcome  incomplete'
@@ -85,7 +94,8 @@ cp qcbak.toml good.toml
 echo 'nonsense = 1' >>qcbak.toml
 kill -HUP "$daemon"
 within 10 "it says what is wrong" grep -q 'nonsense.*the running configuration stays' log.new
-within 30 "it goes on" at_least often 3
+count=$(runs "select count(*) from runs where job = 'often'")
+within 30 "it goes on" has_run often "$((count + 1))"
 grep -v "by-hand" good.toml >qcbak.toml
 sed -i "s/\[\[job\]\]/&/; /absent/,\$d" qcbak.toml
 sed -i '$d' qcbak.toml
@@ -97,11 +107,10 @@ out_lacks by-hand
 # Stopped in the middle of a run, it stops that; the next one goes on with what it knew.
 stop
 ok qcbak verify --read-data -q
-runs() { python3 -c 'import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone())' state/state.db "$1"; }
 is "$(runs 'select count(*) from runs where outcome is null')" 0
 before=$(runs 'select count(*) from runs')
 start
-within 30 "it goes on" at_least often "$(($(snapshots_of often) + 1))"
+within 30 "it goes on" has_run often "$(($(runs "select count(*) from runs where job = 'often'") + 1))"
 (($(runs 'select count(*) from runs') > before)) || fail "the runs of its earlier life are gone"
 
 # A state database that is damaged is put aside; what the repository knows comes from there.

@@ -21,9 +21,16 @@ TEST(WorkOrder, ComesBackAsItWas) {
   order.job.before = "echo 'a'\necho b";
   order.job.after = "true";
   order.job.command_limit_ns = 5;
+  order.kind = WorkOrder::Kind::collect;
+  order.job.retention.last = 3;
+  order.job.retention.lock_ns = 7;
   const std::string line = encode_order(order);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const WorkOrder back = decode_order(line);
+  EXPECT_EQ(back.kind, order.kind);
+  EXPECT_EQ(back.job.retention.last, 3);
+  EXPECT_FALSE(back.job.retention.daily);
+  EXPECT_EQ(back.job.retention.lock_ns, 7);
   EXPECT_EQ(back.run, order.run);
   EXPECT_EQ(back.reason, order.reason);
   EXPECT_EQ(back.vault.location, order.vault.location);
