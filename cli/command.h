@@ -118,6 +118,8 @@ Command key_credential_command();
 Command config_check_command();
 Command config_show_command();
 Command status_command();
+Command audit_show_command();
+Command audit_verify_command();
 Command job_list_command();
 Command job_run_command();
 Command job_show_command();

@@ -19,9 +19,9 @@ int main(int argc, char** argv) {
               tag_command(),     stats_command(),      export_command(),     key_list_command(),
               key_add_command(), key_remove_command(), key_passwd_command(), key_credential_command(),
               config_check_command(), config_show_command(), status_command(),   job_list_command(),
-              job_run_command(), job_show_command(),   job_history_command(), job_cancel_command(),
+              job_run_command(), job_show_command(),   job_history_command(), job_cancel_command(), audit_show_command(), audit_verify_command(),
           },
-      .later = {"wal",        "mount",      "agent",           "plan",       "drill",      "replica",    "report",          "audit",      "incident",
+      .later = {"wal",        "mount",      "agent",           "plan",       "drill",      "replica",    "report",          "audit export", "incident",
                 "guard",      "user",       "wipe",       "verify-evidence", "key rotate", "key custody",
                 "key keygen", "key domain", "key export", "key verify",      "key share",  "key combine"},
       .examples =

@@ -133,6 +133,7 @@ Json job_request(const ApiView& view, const Request& request, const Target& targ
   }
   if (target.path.size() == 4 && target.path[3] == "run" && request.method == "POST") {
     require(caller, {UserRole::operating, UserRole::administrator});
+    view.audit.request_taken(request.method + " " + request.target, caller);
     view.scheduler.request(job.name, caller.name);
     view.look();
     // It may have to wait until others have ended.
@@ -148,6 +149,7 @@ Json run_request(const ApiView& view, const Request& request, const Target& targ
   if (target.path.size() == 3 && request.method == "GET") return json_of(*run);
   if (target.path.size() == 4 && target.path[3] == "cancel" && request.method == "POST") {
     require(caller, {UserRole::operating, UserRole::administrator});
+    view.audit.request_taken(request.method + " " + request.target, caller);
     if (!view.cancel(run->id)) throw Error(ErrorCode::failed, "run " + run->id + " is not in work");
     return {{"id", run->id}};
   }
@@ -193,8 +195,15 @@ Reply answer(const ApiView& view, const Request& request, const Caller& caller, 
   try {
     return {200, text_of(result_of(view, request, caller, now))};
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::refused)
-      say(Level::warning, "refused: " + request.method + " " + request.target + ": " + error.what());
+    if (error.code() == ErrorCode::refused) {
+      const std::string what = request.method + " " + request.target;
+      say(Level::warning, "refused: " + what + ": " + error.what());
+      try {
+        view.audit.request_refused(what, caller, error.what());
+      } catch (const Error& unwritten) {
+        say(Level::error, unwritten.what());
+      }
+    }
     return {status_for(error.code()), text_of({{"error",
                                                 {{"code", error_row(error.code()).name},
                                                  {"message", error.what()},

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "daemon/audit.h"
 #include "daemon/scheduler.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
@@ -26,9 +27,11 @@ struct ApiView {
   std::function<bool(const std::string& run)> cancel;  // false: it is not in work
   std::function<void()> look;  // starts what is due
   const std::set<std::string>& incompletely_watched;
+  AuditLog& audit;
 };
 
-// Never throws an Error: what is wrong becomes a reply. Refusals are said in the daemon's log.
+// Never throws an Error: what is wrong becomes a reply. Requests that change something, and those that are refused, are in
+// the audit log first.
 Reply answer(const ApiView& view, const Request& request, const Caller& caller, Time now);
 
 }  // namespace qcbak::daemon

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 
 #include "backup/repository/writer.h"
 #include "backup/source/capture.h"
@@ -40,6 +39,11 @@ std::string text(const Run& run) {
          (run.tries > 1 ? ", try " + std::to_string(run.tries) : "") + ")";
 }
 
+std::string sha256_of(const std::string& file) {
+  constexpr std::size_t kFileLimit = 1U << 20;
+  return crypto::sha256(read_file(file, kFileLimit)).hex();
+}
+
 std::string label(const repository::SnapshotInfo& snapshot, const std::string& key) {
   for (const auto& [name, value] : snapshot.header.labels)
     if (name == key) return value;
@@ -48,18 +52,24 @@ std::string label(const repository::SnapshotInfo& snapshot, const std::string& k
 
 }  // namespace
 
-Appliance::Active::Active(const Run& its_run, const WorkOrder& order, int lock, asio::io_context& loop)
-    : run(its_run), worker(order, lock), readable(loop, ::dup(worker.descriptor())) {}
+Appliance::Active::Active(const Run& its_run, const WorkOrder& order, const std::string& workers, int lock,
+                          asio::io_context& loop)
+    : run(its_run), worker(order, workers, lock), readable(loop, ::dup(worker.descriptor())) {}
 
-Appliance::Appliance(config::Config config)
-    : config_(std::move(config)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
+Appliance::Appliance(config::Config config, std::string workers)
+    : config_(std::move(config)), config_sha256_(sha256_of(config_.file)), workers_(std::move(workers)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
   if (somebody_answers(config_.daemon.socket))
     throw Error(ErrorCode::busy, "another qcbakd answers at " + config_.daemon.socket);
   make_directories(config_.daemon.state_dir);
-  storage_ = storage::open_local_directory(config_.repository.location);
-  lock_ = repository::lock_for_writing(*storage_, clock_(), kRepositoryWait_ms, [] {
-    say(Level::info, "waiting for another process that is writing to the repository");
-  });
+  {
+    const auto storage = storage::open_local_directory(config_.repository.location);
+    lock_ = repository::lock_for_writing(*storage, clock_(), kRepositoryWait_ms, [] {
+      say(Level::info, "waiting for another process that is writing to the repository");
+    });
+  }
+  vault_ = open_vault(vault_place(config_));
+  audit_ = std::make_unique<AuditLog>(vault_, clock_(), random_);
+  audit_->daemon_started(config_sha256_);
   state_ = open_state();
   settle_past();
   plan_jobs(started_);
@@ -70,22 +80,6 @@ Appliance::Appliance(config::Config config)
 }
 
 Appliance::~Appliance() = default;
-
-VaultPlace Appliance::vault_place() const {
-  VaultPlace place;
-  place.location = config_.repository.location;
-  place.password_file = config_.repository.password_file;
-  place.cache_directory = config_.daemon.state_dir + "/cache";
-  place.credential_file = config_.repository.credential;
-  if (!place.credential_file.empty() && !place.credential_file.starts_with('/')) {
-    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
-    if (directory == nullptr)
-      throw Error(ErrorCode::wrong_key, "credential \"" + place.credential_file + "\": systemd passed none")
-          .with_hint("outside of systemd, name its file with an absolute path");
-    place.credential_file = std::string(directory) + "/" + place.credential_file;
-  }
-  return place;
-}
 
 // One that is damaged is put aside: what the repository knows of the runs is taken from there.
 std::unique_ptr<State> Appliance::open_state() const {
@@ -106,9 +100,8 @@ std::unique_ptr<State> Appliance::open_state() const {
 
 // Runs that an earlier daemon began and did not see the end of; and runs that only the repository knows of.
 void Appliance::settle_past() {
-  const Vault vault = open_vault(vault_place());
   std::map<std::string, repository::SnapshotInfo> by_run;
-  for (repository::SnapshotInfo& snapshot : vault.repository->snapshots(nullptr))
+  for (repository::SnapshotInfo& snapshot : vault_.repository->snapshots(nullptr))
     if (const std::string run = label(snapshot, "run"); !run.empty()) by_run.insert_or_assign(run, std::move(snapshot));
 
   for (Run& run : state_->unfinished()) {
@@ -121,6 +114,7 @@ void Appliance::settle_past() {
       run.outcome = header.findings > 0 ? Outcome::incomplete : Outcome::complete;
       run.snapshot = header.id.hex();
     }
+    audit_->run_ended(run);
     state_->end(run);
     say(Level::warning, text(run) + " was in work when the daemon ended: " + std::string(name_of(*run.outcome)));
   }
@@ -167,6 +161,15 @@ void Appliance::plan_jobs(Time now) {
   wait_for_changes();
 }
 
+// Of what has happened already: that it cannot be written down changes nothing about it.
+void Appliance::note(const std::function<void()>& write) {
+  try {
+    write();
+  } catch (const Error& error) {
+    say(Level::error, error.what());
+  }
+}
+
 void Appliance::run() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   wait_for_signal();
@@ -175,6 +178,7 @@ void Appliance::run() {
   say(Level::info, "ready");
   sd_notify(0, "READY=1");
   loop_.run();
+  note([&] { audit_->daemon_stops(); });
   say(Level::info, "stopped");
 }
 
@@ -196,11 +200,14 @@ void Appliance::reload() {
         config.repository.location != config_.repository.location)
       throw Error(ErrorCode::usage, config_.file + ": state_dir, socket and the repository's location change at a restart");
     config_ = std::move(config);
+    config_sha256_ = sha256_of(config_.file);
+    audit_->configuration_read(config_sha256_);
     plan_jobs(clock_().now());
     server_->set_roles(config_.roles);
     say(Level::info, "the configuration was read again");
   } catch (const Error& error) {
     say(Level::error, std::string(error.what()) + "; the running configuration stays");
+    note([&] { audit_->configuration_refused(error.what()); });
   }
   sd_notify(0, "READY=1");
   look();
@@ -276,8 +283,9 @@ void Appliance::start(const Run& run) {
   check(job != jobs_.end(), "the scheduler knows these jobs");
   try {
     const auto kind = run.job == kCollectJob ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
-    const WorkOrder order{kind, run.id, run.reason, vault_place(), *job};
-    auto active = std::make_unique<Active>(run, order, lock_->descriptor(), loop_);
+    const WorkOrder order{kind, run.id, run.reason, vault_place(config_), *job, config_sha256_};
+    audit_->run_begins(run);
+    auto active = std::make_unique<Active>(run, order, workers_, lock_->descriptor(), loop_);
     wait_for_worker(*active);
     active_.emplace(run.id, std::move(active));
     say(Level::info, text(run) + " started");
@@ -286,6 +294,7 @@ void Appliance::start(const Run& run) {
     failed.ended = clock_().now();
     failed.outcome = Outcome::failed;
     failed.error = error.what();
+    note([&] { audit_->run_ended(failed); });
     scheduler_->ended(failed);
     say(Level::error, text(run) + " could not be started: " + error.what());
   }
@@ -298,6 +307,7 @@ void Appliance::finish(Active& active, const WorkResult& result) {
   run.snapshot = result.snapshot;
   run.error = result.error;
   run.summary = result.summary;
+  note([&] { audit_->run_ended(run); });
   const auto again = scheduler_->ended(run);
   std::string what = text(run) + ": " + std::string(name_of(*run.outcome));
   if (!run.snapshot.empty()) what += ", snapshot " + run.snapshot.substr(0, 16);
@@ -334,7 +344,7 @@ Reply Appliance::handle(const Request& request, const Caller& caller) {
         found->second->worker.stop();
         return true;
       },
-      [this] { look(); }, watch_->incomplete()};
+      [this] { look(); }, watch_->incomplete(), *audit_};
   return answer(view, request, caller, clock_().now());
 }
 

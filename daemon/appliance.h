@@ -5,6 +5,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "base/random.h"
 #include "config/config.h"
+#include "daemon/audit.h"
 #include "daemon/scheduler.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
@@ -25,23 +27,24 @@ inline constexpr std::size_t kWorkersLimit = 4;
 class Appliance {
  public:
   // Takes the repository for itself, finishes what an earlier daemon left, and listens. Error when it cannot: the
-  // configuration is wrong for this machine, or another process has the repository.
-  explicit Appliance(config::Config config);
+  // configuration is wrong for this machine, or another process has the repository. `workers`: the socket at which systemd
+  // starts workers; empty: the daemon starts them itself.
+  Appliance(config::Config config, std::string workers);
   ~Appliance();
   // Serves until it is told to stop; then runs in work are stopped and come to their end.
   void run();
 
  private:
   struct Active {
-    Active(const Run& run, const WorkOrder& order, int lock, boost::asio::io_context& loop);
+    Active(const Run& run, const WorkOrder& order, const std::string& workers, int lock, boost::asio::io_context& loop);
     Run run;
     Worker worker;
     boost::asio::posix::stream_descriptor readable;
     bool cancelled = false;
   };
 
-  VaultPlace vault_place() const;
   std::unique_ptr<State> open_state() const;
+  void note(const std::function<void()>& write);
   void settle_past();
   void plan_jobs(Time now);
   void reload();
@@ -60,10 +63,13 @@ class Appliance {
   Reply handle(const Request& request, const Caller& caller);
 
   config::Config config_;
+  std::string config_sha256_;
+  std::string workers_;
   std::vector<config::Job> jobs_;  // of the configuration, and the daemon's own
   SystemRandom random_;
-  std::unique_ptr<storage::Storage> storage_;
   std::unique_ptr<storage::Storage::WriterLock> lock_;
+  Vault vault_;
+  std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<State> state_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<TreeWatch> watch_;

@@ -28,6 +28,7 @@ constexpr std::string_view kHelp =
     "\n"
     "  --config FILE    the configuration (QCBAK_CONFIG; /etc/qcbak/qcbak.toml)\n"
     "  --check-config   says whether it is good, and ends\n"
+    "  --workers SOCKET have workers started at this socket, with rights that the daemon does not have\n"
     "  -h, --help       this text\n"
     "  --version        the version\n"
     "\n"
@@ -41,6 +42,8 @@ void print(std::string_view text) {
 
 struct Asked {
   std::string config = "/etc/qcbak/qcbak.toml";
+  bool config_named = false;
+  std::string workers;
   enum class What { serve, check_config, help, version, work } what = What::serve;
 };
 
@@ -49,8 +52,15 @@ Asked parse(const std::vector<std::string>& arguments) {
   if (const char* named = std::getenv("QCBAK_CONFIG"); named != nullptr && *named != '\0') asked.config = named;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    if (argument == "--config" && i + 1 < arguments.size()) asked.config = arguments[++i];
-    else if (argument.starts_with("--config=")) asked.config = argument.substr(argument.find('=') + 1);
+    const std::size_t equals = argument.find('=');
+    const std::string name = argument.substr(0, equals);
+    if (name == "--config" || name == "--workers") {
+      if (equals == std::string::npos && i + 1 == arguments.size())
+        throw Error(ErrorCode::usage, name + " wants a value").with_hint("see qcbakd --help");
+      const std::string value = equals == std::string::npos ? arguments[++i] : argument.substr(equals + 1);
+      if (name == "--workers") asked.workers = value;
+      else asked.config = value, asked.config_named = true;
+    }
     else if (argument == "--check-config") asked.what = Asked::What::check_config;
     else if (argument == "--help" || argument == "-h") asked.what = Asked::What::help;
     else if (argument == "--version") asked.what = Asked::What::version;
@@ -64,7 +74,7 @@ int run(const Asked& asked) {
   switch (asked.what) {
     case Asked::What::help: print(kHelp); return 0;
     case Asked::What::version: print("qcbakd " QCBAK_VERSION "\n"); return 0;
-    case Asked::What::work: return daemon::work(kWorkerSocket);
+    case Asked::What::work: return daemon::work(kWorkerSocket, asked.config_named ? asked.config : "");
     case Asked::What::check_config: {
       const config::Config config = config::read(asked.config);
       print(config.file + " is good; jobs: " + std::to_string(config.jobs.size()) + "\n");
@@ -74,7 +84,7 @@ int run(const Asked& asked) {
   }
   crypto::initialize();
   std::signal(SIGPIPE, SIG_IGN);
-  daemon::Appliance appliance(config::read(asked.config));
+  daemon::Appliance appliance(config::read(asked.config), asked.workers);
   appliance.run();
   return 0;
 }

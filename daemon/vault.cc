@@ -1,5 +1,7 @@
 #include "daemon/vault.h"
 
+#include <cstdlib>
+
 #include "backup/storage/local_directory.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -29,6 +31,22 @@ crypto::SecretBytes read_password(const std::string& path) {
 }
 
 }  // namespace
+
+VaultPlace vault_place(const config::Config& config) {
+  VaultPlace place;
+  place.location = config.repository.location;
+  place.password_file = config.repository.password_file;
+  place.cache_directory = config.daemon.state_dir + "/cache";
+  place.credential_file = config.repository.credential;
+  if (!place.credential_file.empty() && !place.credential_file.starts_with('/')) {
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    if (directory == nullptr)
+      throw Error(ErrorCode::wrong_key, "credential \"" + place.credential_file + "\": systemd passed none")
+          .with_hint("outside of systemd, name its file with an absolute path");
+    place.credential_file = std::string(directory) + "/" + place.credential_file;
+  }
+  return place;
+}
 
 Vault open_vault(const VaultPlace& place) {
   Vault vault;

@@ -6,6 +6,7 @@
 
 #include "backup/repository/repository.h"
 #include "backup/storage/storage.h"
+#include "config/config.h"
 
 namespace qcbak::daemon {
 
@@ -16,6 +17,9 @@ struct VaultPlace {
   std::string password_file;
   std::string cache_directory;
 };
+
+// As the configuration says. A credential that is no path is one that systemd passed: Error(wrong_key) where it did not.
+VaultPlace vault_place(const config::Config& config);
 
 struct Vault {
   std::unique_ptr<storage::Storage> storage;

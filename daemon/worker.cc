@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 #include "base/error.h"
 #include "crypto/secret.h"
 #include "backup/repository/collect.h"
+#include "daemon/message_log.h"
 #include "daemon/retention.h"
 #include "daemon/shell.h"
 
@@ -251,13 +254,49 @@ WorkResult run(const WorkOrder& order, Progress& progress, const std::stop_token
   return result;
 }
 
+// Whoever may connect is decided by the mode of the socket, and once more here.
+void require_own_user(int socket) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) throw_errno("identify", "the daemon");
+  if (credentials.uid != ::geteuid() && credentials.uid != 0)
+    throw Error(ErrorCode::refused, "user " + std::to_string(credentials.uid) + " may not give orders to workers");
+}
+
+WorkOrder order_by_config(const WorkOrder& order, const std::string& path) {
+  constexpr std::size_t kConfigLimit = 1U << 20;
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) throw_errno("read", path);
+  if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    throw Error(ErrorCode::refused, path + " must be a file of root's that nobody else can write");
+  const Bytes text = read_file(path, kConfigLimit);
+  if (crypto::sha256(text).hex() != order.config_sha256)
+    throw Error(ErrorCode::refused, path + " is not what the daemon works by")
+        .with_hint("have the daemon read it again: systemctl reload qcbakd");
+  const config::Config config = config::parse(as_text(text), path);
+  WorkOrder checked;
+  checked.kind = order.kind;
+  checked.run = order.run;
+  checked.reason = order.reason;
+  checked.config_sha256 = order.config_sha256;
+  checked.vault = vault_place(config);
+  if (order.kind == WorkOrder::Kind::collect) return checked;
+  for (const config::Job& job : config.jobs)
+    if (job.name == order.job.name) {
+      checked.job = job;
+      return checked;
+    }
+  throw Error(ErrorCode::refused, "the configuration has no job \"" + order.job.name + "\"");
+}
+
 }  // namespace
 
 std::string encode_order(const WorkOrder& order) {
   const config::Job& job = order.job;
   const config::Retention& retention = job.retention;
   const auto number = [](const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(nullptr); };
-  return line_of({{"kind", order.kind == WorkOrder::Kind::collect ? "collect" : "back_up"},
+  return line_of({{"config_sha256", order.config_sha256},
+                  {"kind", order.kind == WorkOrder::Kind::collect ? "collect" : "back_up"},
                   {"run", order.run},
                   {"reason", name_of(order.reason)},
                   {"vault",
@@ -289,6 +328,7 @@ WorkOrder decode_order(std::string_view line) {
   return read_message(line, [](const Json& json) {
     WorkOrder order;
     order.kind = json.at("kind").get<std::string>() == "collect" ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
+    order.config_sha256 = json.at("config_sha256").get<std::string>();
     order.run = json.at("run").get<std::string>();
     order.reason = reason_from(json.at("reason").get<std::string>());
     const Json& vault = json.at("vault");
@@ -329,14 +369,22 @@ WorkResult decode_result(std::string_view line) {
   });
 }
 
-int work(int socket) {
+int work(int socket, const std::string& config) {
   crypto::initialize();
   std::optional<Received> received;
   WorkOrder order;
   try {
+    if (!config.empty()) require_own_user(socket);
     received = receive_order(socket);
     order = decode_order(received->line);
+    if (!config.empty()) order = order_by_config(order, config);
   } catch (const Error& error) {
+    say(Level::error, std::string("a worker refused its order: ") + error.what());
+    try {
+      send_all(socket, encode_result(failure(error)));
+    } catch (const Error&) {
+      // Nobody is there to hear it.
+    }
     return 1;
   }
 
@@ -380,12 +428,34 @@ int work(int socket) {
   return 0;
 }
 
-Worker::Worker(const WorkOrder& order, int lock) {
+Worker::Worker(const WorkOrder& order, const std::string& at, int lock) {
+  if (at.empty()) start();
+  else connect(at);
+  try {
+    send_order(socket_.get(), encode_order(order), lock);
+  } catch (const Error&) {
+    wait();
+    throw;
+  }
+  if (::fcntl(socket_.get(), F_SETFL, O_NONBLOCK) != 0) throw_errno("set up", "a socket");
+}
+
+void Worker::connect(const std::string& at) {
+  socket_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket_) throw_errno("make", "a socket");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (at.size() >= sizeof address.sun_path) throw Error(ErrorCode::usage, "the path of the workers' socket is too long");
+  std::memcpy(address.sun_path, at.data(), at.size());
+  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    throw_errno("have a worker started at", at);
+}
+
+void Worker::start() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw_errno("make", "a pair of sockets");
   socket_ = UniqueFd(ends[0]);
   const UniqueFd theirs(ends[1]);
-  const std::string line = encode_order(order);
   process_ = ::fork();
   if (process_ < 0) throw_errno("start", "a worker");
   if (process_ == 0) {
@@ -403,18 +473,10 @@ Worker::Worker(const WorkOrder& order, int lock) {
     ::execl("/proc/self/exe", "qcbakd", "--worker", nullptr);
     ::_exit(127);
   }
-  try {
-    send_order(socket_.get(), line, lock);
-  } catch (const Error&) {
-    wait();
-    throw;
-  }
-  if (::fcntl(socket_.get(), F_SETFL, O_NONBLOCK) != 0) throw_errno("set up", "a socket");
 }
 
 Worker::~Worker() {
-  if (process_ < 0) return;
-  stop();
+  if (socket_) stop();
   wait();
 }
 
@@ -422,6 +484,7 @@ void Worker::stop() { ::shutdown(socket_.get(), SHUT_WR); }
 
 int Worker::wait() {
   int status = 0;
+  if (process_ < 0) return status;
   while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) continue;
   process_ = -1;
   return status;
@@ -453,9 +516,14 @@ std::optional<WorkResult> Worker::receive() {
     received_.erase(0, begin);
     if (received_.size() > kLineLimit) throw Error(ErrorCode::failed, "a worker sent a line without end");
   }
+  const bool own = process_ >= 0;
   const int status = wait();
   if (result_) return result_;
   WorkResult lost;
+  if (!own) {
+    lost.error = "the worker ended with no result; the journal of qcbak-worker@ says why";
+    return lost;
+  }
   lost.error = WIFSIGNALED(status) ? "the worker was ended by signal " + std::to_string(WTERMSIG(status))
                                    : "the worker ended with " + std::to_string(WEXITSTATUS(status)) + " and no result";
   return lost;

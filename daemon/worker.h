@@ -25,6 +25,7 @@ struct WorkOrder {
   Reason reason = Reason::schedule;
   VaultPlace vault;
   config::Job job;
+  std::string config_sha256;  // of the configuration file that the daemon works by
 };
 std::string encode_order(const WorkOrder& order);        // one line
 WorkOrder decode_order(std::string_view line);           // Error(failed)
@@ -44,14 +45,17 @@ struct WorkProgress {
   std::uint64_t problems = 0;
 };
 
-// The worker's whole life; `socket` is its end. Returns its exit code.
-int work(int socket);
+// The worker's whole life; `socket` is its end. Returns its exit code. With `config`, the path of the configuration, it is
+// one with more rights than the daemon: of the order it takes what to do and for which job, and what that means from the
+// file, which nobody but root may be able to write and which has to be the daemon's.
+int work(int socket, const std::string& config);
 
 // The daemon's side of a worker.
 class Worker {
  public:
-  // Starts one. `lock`: what holds the writer's lock; the worker keeps it as long as it lives, also when the daemon dies.
-  Worker(const WorkOrder& order, int lock);
+  // Starts one, or has it started by connecting to the socket `at`. `lock`: what holds the writer's lock; the worker keeps
+  // it as long as it lives, also when the daemon dies.
+  Worker(const WorkOrder& order, const std::string& at, int lock);
   // Stops it, and waits until it is gone.
   ~Worker();
 
@@ -64,9 +68,11 @@ class Worker {
 
  private:
   void take_line(std::string_view line);
+  void start();
+  void connect(const std::string& at);
   int wait();
   UniqueFd socket_;
-  pid_t process_ = -1;
+  pid_t process_ = -1;  // -1: it is systemd's, or gone
   std::string received_;
   WorkProgress progress_;
   std::optional<WorkResult> result_;

@@ -46,8 +46,11 @@ done
 stop
 ok python3 acknowledged.py
 ok qcbak verify --read-data -q
+ok qcbak audit verify -q
 ok qcbak snapshots --json
 cp .out snapshots
+ok qcbak audit show --json --limit 1000000
+cp .out audit
 cat >judge.py <<'EOF'
 import collections, json, sqlite3
 db = sqlite3.connect("file:state/state.db?mode=ro", uri=True)
@@ -62,6 +65,11 @@ for run, job, slot, outcome in db.execute("select id, job, slot_ns, outcome from
     assert outcome is not None, run
     assert (run in by_run) == (outcome in ("complete", "incomplete")), (run, outcome)
     if slot is not None and outcome in ("complete", "incomplete", "unchanged"): slots[job, slot] += 1
+audit = [e["details"] for e in json.load(open("audit")) if e["kind"] == "audit"]
+begun = {e["run"] for e in audit if e["act"] == "run.begins"}
+ended = {e["run"] for e in audit if e["act"] == "run.ended"}
+assert by_run.keys() <= begun, by_run.keys() - begun
+assert begun <= ended, begun - ended
 assert max(slots.values()) == 1, slots.most_common(1)
 assert len({job for job, _ in slots}) == 10
 assert by_run.keys() <= {row[0] for row in db.execute("select id from runs")}

@@ -1,0 +1,189 @@
+// qcbak audit show, qcbak audit verify
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <deque>
+
+#include "backup/repository/log_check.h"
+#include "backup/storage/local_directory.h"
+#include "base/error.h"
+#include "cli/messages.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/text.h"
+
+namespace qcbak::cli {
+namespace {
+
+using repository::LogEntry;
+
+constexpr std::uint64_t kShownUnlessAsked = 50;
+constexpr std::uint64_t kShownMost = 1'000'000'000;
+
+// In the order of LogKind; docs/format.md "Log".
+constexpr std::array<std::string_view, 11> kKinds = {"key",  "commit",       "tombstone",  "label",      "hold", "release",
+                                                     "lock", "condemnation", "collection", "checkpoint", "audit"};
+std::string_view kind_of(const LogEntry& entry) { return kKinds[static_cast<std::size_t>(entry.kind()) - 1]; }
+
+// What an entry says beside its kind, as members of a JSON object.
+struct Members {
+  Json operator()(const repository::KeyEvent& event) const {
+    return {{"added", event.added.size()}, {"removed", event.removed.size()}, {"reason", event.reason}};
+  }
+  Json operator()(const repository::Commit& event) const { return {{"snapshot", event.snapshot.hex()}}; }
+  Json operator()(const repository::Tombstone& event) const {
+    Json snapshots = Json::array();
+    for (const repository::SnapshotId& id : event.snapshots) snapshots.push_back(id.hex());
+    return {{"snapshots", std::move(snapshots)}, {"reason", event.reason}};
+  }
+  Json operator()(const repository::Relabel& event) const {
+    Json labels = Json::object();
+    for (const auto& [key, value] : event.labels) labels[key] = value;
+    return {{"snapshot", event.snapshot.hex()}, {"labels", std::move(labels)}};
+  }
+  Json operator()(const repository::Hold& event) const {
+    return {{"snapshot", event.snapshot.hex()}, {"reason", event.reason}};
+  }
+  Json operator()(const repository::Release& event) const {
+    return {{"snapshot", event.snapshot.hex()}, {"reason", event.reason}};
+  }
+  Json operator()(const repository::RetentionLock& event) const {
+    return {{"snapshot", event.snapshot.hex()}, {"until", format_time(event.until)}};
+  }
+  Json operator()(const repository::Condemnation& event) const { return {{"packs", event.packs.size()}}; }
+  Json operator()(const repository::Collection& event) const { return {{"packs", event.packs.size()}}; }
+  Json operator()(const repository::Checkpoint& event) const {
+    return {{"entry", event.head.number}, {"hash", event.head.hash.hex()}};
+  }
+  Json operator()(const repository::Audit& event) const {
+    Json json = Json::parse(event.json, nullptr, false);
+    return json.is_object() ? json : Json::object();
+  }
+};
+
+std::string in_words(const Json& members) {
+  std::string text;
+  for (const auto& [key, value] : members.items()) {
+    if (value.is_string() && value.get_ref<const std::string&>().empty()) continue;
+    text += (text.empty() ? "" : "  ") + key + "=" + (value.is_string() ? value.get<std::string>() : to_text(value));
+  }
+  return one_line(text);
+}
+
+ExitCode run_show(const Invocation& invocation) {
+  const std::uint64_t limit = invocation.arguments.number("limit", kShownUnlessAsked, 1, kShownMost);
+  Session session(invocation, Session::Keys::any);
+  struct Row {
+    LogEntry entry;
+    crypto::Sha256 hash;
+  };
+  std::deque<Row> rows;
+  session.repository().for_each_log_entry([&](const LogEntry& entry, const crypto::Sha256& hash) {
+    if (invocation.arguments.has("acts") && entry.kind() != repository::LogKind::audit) return;
+    rows.push_back({entry, hash});
+    if (rows.size() > limit) rows.pop_front();
+  });
+  Output& output = invocation.output;
+  if (output.json()) {
+    Json entries = Json::array();
+    for (const Row& row : rows)
+      entries.push_back({{"number", row.entry.number},
+                         {"time", format_time(row.entry.time)},
+                         {"kind", kind_of(row.entry)},
+                         {"signer", row.entry.signer.hex()},
+                         {"hash", row.hash.hex()},
+                         {"details", std::visit(Members{}, row.entry.event)}});
+    output.document(entries);
+    return ExitCode::done;
+  }
+  Table table({{std::string(tr("ENTRY")), Table::Align::right},
+               {std::string(tr("TIME"))},
+               {std::string(tr("KIND"))},
+               {std::string(tr("DETAILS"))}});
+  for (const Row& row : rows)
+    table.add({std::to_string(row.entry.number), format_time(row.entry.time), std::string(kind_of(row.entry)),
+               in_words(std::visit(Members{}, row.entry.event))});
+  if (!table.empty())
+    for (const std::string& line : table.lines()) output.line(line);
+  return ExitCode::done;
+}
+
+// ENTRY:HASH, as "audit verify" prints it.
+repository::LogHead parse_checkpoint(const std::string& text) {
+  repository::LogHead head;
+  const std::size_t colon = text.find(':');
+  const char* const end = text.data() + std::min(colon, text.size());
+  const auto [stopped, error] = std::from_chars(text.data(), end, head.number);
+  const std::string hash = colon == std::string::npos ? "" : text.substr(colon + 1);
+  const bool hexadecimal = hash.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (error != std::errc() || stopped != end || head.number == 0 || hash.size() != 2 * crypto::Sha256::kSize || !hexadecimal)
+    throw Error(ErrorCode::usage, say("\"{}\" is not a checkpoint", printable(text)))
+        .with_hint(std::string(tr("give it as \"qcbak audit verify\" printed it, ENTRY:HASH")));
+  head.hash = crypto::Sha256(from_hex(hash));
+  return head;
+}
+
+ExitCode run_verify(const Invocation& invocation) {
+  std::vector<repository::LogHead> known;
+  for (const std::string& text : invocation.arguments.values("checkpoint")) known.push_back(parse_checkpoint(text));
+  const char* keys = std::getenv("QCBAK_KEYS_DIR");
+  const std::string keys_directory =
+      invocation.arguments.has("keys") ? invocation.arguments.text("keys") : keys != nullptr ? keys : "";
+  const auto storage = storage::open_local_directory(repository_place(invocation.arguments));
+  const repository::LogCheck check = repository::check_log(*storage, keys_directory, known);
+  const std::string checkpoint = std::to_string(check.last.number) + ":" + check.last.hash.hex();
+
+  Output& output = invocation.output;
+  if (output.json()) {
+    Json findings = Json::array();
+    for (const repository::LogFinding& finding : check.findings)
+      findings.push_back({{"entry", finding.number}, {"what", finding.what}});
+    output.document({{"entries", check.entries},
+                     {"last_time", check.last.number > 0 ? Json(format_time(check.last_time)) : Json(nullptr)},
+                     {"checkpoint", checkpoint},
+                     {"findings", std::move(findings)}});
+  } else {
+    for (const repository::LogFinding& finding : check.findings)
+      output.line(output.styled(Output::Style::bad, say("entry {}: {}", finding.number, finding.what)));
+    if (check.findings.empty() && !output.quiet()) {
+      output.line(output.styled(Output::Style::good, say("all {} entries are signed, in order, and follow on each other", check.entries)));
+      output.line(say("checkpoint {}", checkpoint));
+      if (known.empty())
+        output.line(tr("Keep it elsewhere, on paper too: with --checkpoint, the next check finds whether the log's end was cut off."));
+    }
+  }
+  return check.findings.empty() ? ExitCode::done : ExitCode::damaged;
+}
+
+}  // namespace
+
+Command audit_show_command() {
+  return {
+      .name = "audit show",
+      .summary = "Show the repository's log: what was done, when, and by whom",
+      .description = "Prints the entries of the log, the newest last: commits, what was forgotten, held, locked and collected, keys given and "
+                     "taken, and what the daemon and its users did. A write credential is enough.",
+      .options = {{"limit", "N", "the last N entries; 50 unless given"}, {"acts", "", "only what the daemon and its users did"}},
+      .examples = {{"qcbak audit show --acts", "who ran what, and who was refused"}},
+      .run = run_show,
+  };
+}
+
+Command audit_verify_command() {
+  return {
+      .name = "audit verify",
+      .summary = "Check that nobody altered the repository's log",
+      .description = "Checks every entry of the log without any key: that it is there, in its place, signed by somebody who may, and follows on "
+                     "the one before. An entry that was altered, removed, moved or put in is named, and the exit code is 4. That the end was cut "
+                     "off can be seen only by who remembers a checkpoint, which each check prints.",
+      .options = {{.name = "checkpoint",
+                   .value = "ENTRY:HASH",
+                   .help = "what an earlier check printed; may be given several times",
+                   .times = Option::Times::many}},
+      .examples = {{"qcbak audit verify", "the whole log"}},
+      .run = run_verify,
+  };
+}
+
+}  // namespace qcbak::cli

@@ -1,0 +1,112 @@
+#include "daemon/audit.h"
+
+#include <sys/timex.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace qcbak::daemon {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kTextLimit = 2000;  // of what comes from elsewhere
+
+std::string limited(const std::string& text) {
+  return text.size() <= kTextLimit ? text : text.substr(0, kTextLimit) + "…";
+}
+
+Json who(const Caller& caller) {
+  Json json{{"user", caller.name}, {"uid", caller.uid}};
+  if (!caller.login_name.empty()) json["login"] = caller.login_name;
+  return json;
+}
+
+Json about(const Run& run) {
+  Json json{{"job", run.job}, {"run", run.id}, {"reason", name_of(run.reason)}, {"try", run.tries}};
+  if (run.slot) json["slot"] = format_time(*run.slot);
+  if (!run.asked_by.empty()) json["asked_by"] = run.asked_by;
+  return json;
+}
+
+}  // namespace
+
+bool clock_is_synchronised() {
+  timex query{};
+  return ::adjtimex(&query) >= 0 && (query.status & STA_UNSYNC) == 0;
+}
+
+AuditLog::AuditLog(const Vault& vault, const Clock& clock, Random& random)
+    : vault_(vault), clock_(clock), random_(random) {}
+
+// Keys in their order, no blanks: the canonical form.
+void AuditLog::append(Json entry) {
+  const std::vector<repository::DomainKeys>& domains = vault_.repository->domains();
+  check(!domains.empty(), "what was unlocked opens a domain");
+  const repository::DomainKeys* domain = &domains.front();
+  for (const repository::DomainKeys& each : domains)
+    if (each.name == "system") domain = &each;
+  const std::string text = entry.dump(-1, ' ', false, Json::error_handler_t::replace);
+  in_context("audit log", [&] {
+    repository::append_log({*vault_.storage, *vault_.repository, *domain, clock_, random_},
+                           [&]() -> repository::LogEvent { return repository::Audit{text}; });
+  });
+}
+
+void AuditLog::daemon_started(const std::string& configuration_sha256) {
+  append({{"act", "daemon.started"}, {"configuration_sha256", configuration_sha256}, {"version", QCBAK_VERSION},
+          {"clock_synchronised", clock_is_synchronised()}});
+}
+
+void AuditLog::daemon_stops() { append({{"act", "daemon.stops"}}); }
+
+void AuditLog::configuration_read(const std::string& configuration_sha256) {
+  append({{"act", "configuration.read"}, {"configuration_sha256", configuration_sha256}});
+}
+
+void AuditLog::configuration_refused(const std::string& why) {
+  append({{"act", "configuration.refused"}, {"why", limited(why)}});
+}
+
+void AuditLog::run_begins(const Run& run) {
+  Json entry = about(run);
+  entry["act"] = "run.begins";
+  entry["clock_synchronised"] = clock_is_synchronised();
+  append(std::move(entry));
+}
+
+void AuditLog::run_ended(const Run& run) {
+  Json entry = about(run);
+  entry["act"] = "run.ended";
+  entry["outcome"] = name_of(*run.outcome);
+  if (!run.snapshot.empty()) entry["snapshot"] = run.snapshot;
+  if (!run.error.empty()) entry["error"] = limited(run.error);
+  append(std::move(entry));
+}
+
+void AuditLog::request_taken(const std::string& what, const Caller& caller) {
+  append({{"act", "request.taken"}, {"request", limited(what)}, {"by", who(caller)}});
+}
+
+void AuditLog::request_refused(const std::string& what, const Caller& caller, const std::string& why) {
+  constexpr std::int64_t kMinute_ns = 60'000'000'000;
+  constexpr std::size_t kUsersRemembered = 10'000;
+  if (refusals_.size() > kUsersRemembered) refusals_.clear();
+  Refusals& refusals = refusals_[caller.uid];
+  const std::int64_t now = clock_.monotonic_ns();
+  if (refusals.written == 0 || now - refusals.minute_began_ns >= kMinute_ns) {
+    refusals.minute_began_ns = now;
+    refusals.written = 0;
+  }
+  if (refusals.written >= kRefusalsWritten) {
+    ++refusals.left_out;
+    return;
+  }
+  Json entry{{"act", "request.refused"}, {"request", limited(what)}, {"by", who(caller)}, {"why", limited(why)}};
+  if (refusals.left_out > 0) entry["others_left_out"] = std::exchange(refusals.left_out, 0);
+  append(std::move(entry));
+  ++refusals.written;
+}
+
+}  // namespace qcbak::daemon

@@ -1,0 +1,49 @@
+// The daemon's acts of weight, as audit entries of the repository's log: what is going to be done is durable before it is
+// done, what came of it afterwards. docs/daemon.md "What is written down".
+#pragma once
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "backup/repository/writer.h"
+#include "daemon/caller.h"
+#include "daemon/state.h"
+#include "daemon/vault.h"
+
+namespace qcbak::daemon {
+
+class AuditLog {
+ public:
+  // Entries are signed and sealed for the domain "system", or, where there is none, for the first.
+  AuditLog(const Vault& vault, const Clock& clock, Random& random);
+
+  // Each durable when it returns. Error when it cannot be written: then what it announces must not be done.
+  void daemon_started(const std::string& configuration_sha256);
+  void daemon_stops();
+  void configuration_read(const std::string& configuration_sha256);
+  void configuration_refused(const std::string& why);
+  void run_begins(const Run& run);
+  void run_ended(const Run& run);
+  void request_taken(const std::string& what, const Caller& caller);
+  void request_refused(const std::string& what, const Caller& caller, const std::string& why);
+
+ private:
+  void append(nlohmann::json entry);
+  // Whoever is refused can ask again at once: no more than so many entries a minute for one user.
+  static constexpr std::uint64_t kRefusalsWritten = 20;
+  struct Refusals {
+    std::int64_t minute_began_ns = 0;
+    std::uint64_t written = 0;
+    std::uint64_t left_out = 0;
+  };
+  std::map<uid_t, Refusals> refusals_;
+  const Vault& vault_;
+  const Clock& clock_;
+  Random& random_;
+};
+
+// Whether the kernel says that the clock is kept by a time source (adjtimex(2)).
+bool clock_is_synchronised();
+
+}  // namespace qcbak::daemon
