@@ -30,6 +30,12 @@ if(TARGET qcbak-recover)
   install(TARGETS qcbak-recover RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
+# Units lie where systemd looks, whatever the prefix of the package's own files.
+install(FILES systemd/qcbakd.service systemd/qcbak-worker.socket systemd/qcbak-worker@.service DESTINATION lib/systemd/system)
+install(FILES systemd/qcbak.sysusers DESTINATION lib/sysusers.d RENAME qcbak.conf)
+install(FILES systemd/qcbak.tmpfiles DESTINATION lib/tmpfiles.d RENAME qcbak.conf)
+install(FILES systemd/qcbak.toml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")

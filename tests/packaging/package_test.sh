@@ -17,7 +17,7 @@ deb=$(echo "$scratch"/package/*.deb)
 
 depends=$(dpkg-deb --field "$deb" Depends)
 echo "$(basename "$deb"), depends: $depends"
-for library in libc6 libzstd1 libsodium23 libssl3; do
+for library in libc6 libzstd1 libsodium23 libssl3 libsqlite3-0 libsystemd0; do
   [[ $depends == *"$library"* ]] || fail "$library is missing among the dependencies"
 done
 
@@ -31,7 +31,9 @@ package_tool --install "$deb" >"$scratch/log" 2>&1 || { cat "$scratch/log"; fail
 for file in bin/qcbak bin/qcbak-recover share/man/man1/qcbak.1.gz share/man/man1/qcbak-restore.1.gz \
   share/bash-completion/completions/qcbak share/zsh/vendor-completions/_qcbak \
   share/fish/vendor_completions.d/qcbak.fish share/doc/qcbak/copyright share/doc/qcbak/README.md \
-  share/doc/qcbak/format.md; do
+  share/doc/qcbak/format.md share/doc/qcbak/daemon.md share/doc/qcbak/examples/qcbak.toml sbin/qcbakd \
+  lib/systemd/system/qcbakd.service lib/systemd/system/qcbak-worker.socket lib/systemd/system/qcbak-worker@.service \
+  lib/sysusers.d/qcbak.conf lib/tmpfiles.d/qcbak.conf; do
   [[ -s $root/usr/$file ]] || fail "/usr/$file was not installed"
 done
 while read -r path; do
@@ -40,6 +42,8 @@ while read -r path; do
 done < <(package_tool --listfiles qcbak | grep -vx /.)
 [[ -z $(find "$root/usr" -perm /6022 ! -type l) ]] || fail "something installed is set-id, or writable by others"
 "$root/usr/bin/qcbak" --version
+"$root/usr/sbin/qcbakd" --version
+"$root/usr/bin/qcbak" config check "$root/usr/share/doc/qcbak/examples/qcbak.toml" || fail "the example is wrong"
 bash -n "$root/usr/share/bash-completion/completions/qcbak" || fail "the completion for bash does not parse"
 
 package_tool --remove qcbak >>"$scratch/log"
