@@ -101,8 +101,8 @@ Json alerts(const ApiView& view) {
     const auto alert = [&](const std::string& what) { alerts.push_back({{"job", job.name}, {"what", what}}); };
     if (last && last->outcome == Outcome::failed) alert("the last run failed: " + last->error);
     if (last && last->outcome == Outcome::incomplete) alert("the last run could not back up everything");
-    if (view.incompletely_watched.contains(job.name))
-      alert("not everything is watched for changes: raise fs.inotify.max_user_watches, or give it a schedule");
+    if (view.incompletely_watched.contains(job.name) && !job.schedule)
+      alert("not everything can be watched for changes (fs.inotify.max_user_watches, or what the daemon's user may read): give it a schedule");
   }
   return alerts;
 }

@@ -1,6 +1,6 @@
 # For the tests of the daemon: qcbakd in the foreground with everything in a scratch directory, as its user would run it.
 #   configure TEXT      writes qcbak.toml: the tables that every test needs, and TEXT
-#   start               starts it and waits until it serves; its log goes to the file "log"
+#   start [OPTION...]   starts it and waits until it serves; its log goes to the file "log"
 #   stop                stops it; it must end with 0
 #   kill_daemon         SIGKILL
 #   within SECONDS WHAT COMMAND...   repeats it until it succeeds
@@ -10,7 +10,9 @@ export QCBAK_CONFIG=$scratch/qcbak.toml QCBAK_SOCKET=$scratch/run/socket
 user=$(id -un)
 daemon=
 
+workers=  # the process that starts workers in systemd's stead
 finish() {
+  if [[ -n $workers ]]; then kill -TERM "$workers" 2>/dev/null; wait "$workers" 2>/dev/null; fi
   if [[ -n $daemon ]]; then kill -KILL "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; fi
   # Workers stop by themselves when their daemon is gone, and hold the lock until then.
   [[ -e $QCBAK_REPO/lock ]] && flock -w 60 "$QCBAK_REPO/lock" true
@@ -40,7 +42,7 @@ make_keys() {
 }
 start() {
   : >log.new
-  "$QCBAKD" --config qcbak.toml 2>log.new &
+  "$QCBAKD" --config qcbak.toml "$@" 2>log.new &
   daemon=$!
   within 90 "the daemon serves" grep -q '^qcbakd: ready$' log.new
   cat log.new >>log
