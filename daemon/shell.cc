@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kOutputKept = 2048;
 constexpr int kPollMs = 100;
+constexpr int kReadsAfterEnd = 64;  // more than a pipe holds
 constexpr int kCouldNotStart = 127;
 
 std::string last_line(const std::string& output) {
@@ -64,6 +65,17 @@ void run_shell(const std::string& command, const std::vector<std::pair<std::stri
   std::string printed;
   int status = 0;
   bool open = true, late = false;
+  // False: nothing came for so long.
+  const auto take_output = [&](int wait_ms) {
+    pollfd wait{output.get(), POLLIN, 0};
+    if (::poll(open ? &wait : nullptr, open ? 1 : 0, wait_ms) <= 0) return false;
+    std::array<char, 4096> buffer;
+    const ssize_t got = ::read(output.get(), buffer.data(), buffer.size());
+    if (got > 0) printed.append(buffer.data(), static_cast<std::size_t>(got));
+    if (printed.size() > kOutputKept) printed.erase(0, printed.size() - kOutputKept);
+    open = got > 0 || (got < 0 && errno == EINTR);
+    return open;
+  };
   for (;;) {
     late = clock.monotonic_ns() >= until;
     if (late || stop.stop_requested()) {
@@ -71,16 +83,12 @@ void run_shell(const std::string& command, const std::vector<std::pair<std::stri
       while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
       break;
     }
-    pollfd wait{output.get(), POLLIN, 0};
-    if (::poll(open ? &wait : nullptr, open ? 1 : 0, kPollMs) > 0) {
-      std::array<char, 4096> buffer;
-      const ssize_t got = ::read(output.get(), buffer.data(), buffer.size());
-      if (got > 0) printed.append(buffer.data(), static_cast<std::size_t>(got));
-      if (printed.size() > kOutputKept) printed.erase(0, printed.size() - kOutputKept);
-      open = got > 0 || (got < 0 && errno == EINTR);
+    take_output(kPollMs);
+    // What it left running in the background is not waited for, nor what that prints.
+    if (::waitpid(child, &status, WNOHANG) == child) {
+      for (int reads = 0; reads < kReadsAfterEnd && take_output(0); ++reads) continue;
+      break;
     }
-    // What it left running in the background is not waited for.
-    if (::waitpid(child, &status, WNOHANG) == child) break;
   }
   if (late) throw Error(ErrorCode::failed, "it did not end within its time limit, and was killed");
   if (stop.stop_requested()) throw Error(ErrorCode::interrupted, "stopped");
