@@ -31,7 +31,9 @@ ExitCode run(const Invocation& invocation) {
     return ExitCode::done;
   }
   output.line(say("qcbakd {}, serving since {}", text_or_dash(status, "version"), text_or_dash(status, "started")));
-  output.line(say("repository {}", text_or_dash(status, "repository")));
+  const Json& free = status.at("free_bytes");
+  output.line(free.is_null() ? say("repository {}", text_or_dash(status, "repository"))
+                             : say("repository {}, {} free", text_or_dash(status, "repository"), size_text(free.get<std::uint64_t>())));
   Table table({{std::string(tr("JOB"))},
                {std::string(tr("LAST RUN"))},
                {std::string(tr("RESULT"))},
@@ -45,8 +47,9 @@ ExitCode run(const Invocation& invocation) {
   if (!table.empty())
     for (const std::string& line : table.lines()) output.line(line);
   for (const Json& alert : status.at("alerts"))
-    output.line(output.styled(Output::Style::bad,
-                              say("job {}: {}", text_or_dash(alert, "job"), text_or_dash(alert, "what"))));
+    output.line(output.styled(Output::Style::bad, alert.at("job").is_null()
+                                                      ? text_or_dash(alert, "what")
+                                                      : say("job {}: {}", text_or_dash(alert, "job"), text_or_dash(alert, "what"))));
   return ExitCode::done;
 }
 

@@ -8,6 +8,8 @@ using Entry = std::pair<std::string_view, std::string_view>;
 
 // clang-format off
 constexpr Entry kSentences[] = {
+    {"repository {}, {} free",
+     "kho {}, còn trống {}"},
     {"\"{}\" is not a checkpoint",
      "\"{}\" không phải là điểm kiểm chứng"},
     {"Check that nobody altered the repository's log",

@@ -14,8 +14,11 @@ namespace {
 using config::UserRole;
 using Json = nlohmann::json;
 
+constexpr const char* kJson = "application/json";
 constexpr std::int64_t kHistoryLimit = 1000;
 constexpr std::int64_t kHistoryUnlessAsked = 20;
+constexpr std::int64_t kOverdueAfter_ns = 3'600'000'000'000;
+constexpr std::uint64_t kLowSpaceBytes = 1U << 30;
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -94,13 +97,34 @@ Json json_of(const ApiView& view, const config::Job& job, Time now) {
   return json;
 }
 
-Json alerts(const ApiView& view) {
+// A slot that came without a run that did what it asked for, so long ago that it cannot be a matter of waiting.
+bool is_overdue(const ApiView& view, const config::Job& job, Time now) {
+  if (!job.schedule) return false;
+  const auto success = view.state.last_success(job.name);
+  const auto known_since = success ? std::optional(success->started) : view.state.first_known(job.name);
+  if (!known_since) return false;
+  const auto slot = job.schedule->next(*known_since);
+  return slot && slot->ns + job.random_delay_ns + kOverdueAfter_ns < now.ns;
+}
+
+std::optional<std::uint64_t> free_bytes(const ApiView& view) {
+  try {
+    return view.storage.free_bytes();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+Json alerts(const ApiView& view, Time now) {
   Json alerts = Json::array();
+  if (const auto free = free_bytes(view); free && *free < kLowSpaceBytes)
+    alerts.push_back({{"job", nullptr}, {"what", "the repository's medium has only " + std::to_string(*free >> 20) + " MiB left"}});
   for (const config::Job& job : view.jobs) {
     const auto last = view.state.last(job.name);
     const auto alert = [&](const std::string& what) { alerts.push_back({{"job", job.name}, {"what", what}}); };
     if (last && last->outcome == Outcome::failed) alert("the last run failed: " + last->error);
     if (last && last->outcome == Outcome::incomplete) alert("the last run could not back up everything");
+    if (is_overdue(view, job, now)) alert("it is overdue: no run has succeeded since its schedule asked for one");
     if (view.incompletely_watched.contains(job.name) && !job.schedule)
       alert("not everything can be watched for changes (fs.inotify.max_user_watches, or what the daemon's user may read): give it a schedule");
   }
@@ -169,14 +193,82 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
   Json jobs = Json::array();
   for (const config::Job& job : view.jobs) jobs.push_back(json_of(view, job, now));
   if (path[1] == "jobs") return jobs;
+  const auto free = free_bytes(view);
   if (path[1] == "status")
     return {{"version", QCBAK_VERSION},
             {"started", format_time(view.started)},
             {"repository", view.config.repository.location},
             {"configuration", view.config.file},
             {"jobs", std::move(jobs)},
-            {"alerts", alerts(view)}};
+            {"free_bytes", free ? Json(*free) : Json(nullptr)},
+            {"alerts", alerts(view, now)}};
   throw Error(ErrorCode::usage, "there is no such request");
+}
+
+// Prometheus' text format, version 0.0.4.
+class Metrics {
+ public:
+  void begin(const char* name, const char* type, const char* help) {
+    name_ = name;
+    text_ += std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
+  }
+  // Names of jobs need no escapes.
+  void add(const std::string& job, double value) {
+    char number[32];
+    const auto [end, error] = std::to_chars(number, number + sizeof number, value);
+    check(error == std::errc(), "every double fits");
+    text_ += name_ + (job.empty() ? "" : "{job=\"" + job + "\"}") + " " + std::string(number, end) + "\n";
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string name_;
+  std::string text_;
+};
+
+constexpr double kNsInSecond = 1e9;
+double seconds(Time time) { return static_cast<double>(time.ns) / kNsInSecond; }
+
+std::string metrics(const ApiView& view, Time now) {
+  Metrics metrics;
+  metrics.begin("qcbak_started_seconds", "gauge", "When the daemon started, since 1970.");
+  metrics.add("", seconds(view.started));
+  if (const auto free = free_bytes(view)) {
+    metrics.begin("qcbak_repository_free_bytes", "gauge", "Bytes left on the medium of the repository.");
+    metrics.add("", static_cast<double>(*free));
+  }
+  metrics.begin("qcbak_connections", "gauge", "Connections to the socket.");
+  metrics.add("", static_cast<double>(view.connections));
+  metrics.begin("qcbak_alerts", "gauge", "What needs somebody's attention, as in qcbak status.");
+  metrics.add("", static_cast<double>(alerts(view, now).size()));
+  const auto each_job = [&](const char* name, const char* help, auto value_of) {
+    metrics.begin(name, "gauge", help);
+    for (const config::Job& job : view.jobs)
+      if (const std::optional<double> value = value_of(job)) metrics.add(job.name, *value);
+  };
+  each_job("qcbak_job_running", "Whether a run of the job is in work.",
+           [&](const config::Job& job) { return std::optional(view.scheduler.running(job.name) ? 1.0 : 0.0); });
+  each_job("qcbak_job_last_success_seconds", "End of the last run that succeeded, since 1970.", [&](const config::Job& job) {
+    const auto run = view.state.last_success(job.name);
+    return run && run->ended ? std::optional(seconds(*run->ended)) : std::nullopt;
+  });
+  each_job("qcbak_job_last_failed", "Whether the last run that ended failed.", [&](const config::Job& job) -> std::optional<double> {
+    const auto runs = view.state.history(job.name, 2);
+    for (const Run& run : runs)
+      if (run.outcome) return *run.outcome == Outcome::failed ? 1.0 : 0.0;
+    return std::nullopt;
+  });
+  each_job("qcbak_job_last_findings", "Whether the last success could not back up everything.", [&](const config::Job& job) {
+    const auto run = view.state.last_success(job.name);
+    return run ? std::optional(*run->outcome == Outcome::incomplete ? 1.0 : 0.0) : std::nullopt;
+  });
+  each_job("qcbak_job_overdue", "Whether the schedule asked for a run and none has succeeded since.",
+           [&](const config::Job& job) { return std::optional(is_overdue(view, job, now) ? 1.0 : 0.0); });
+  each_job("qcbak_job_next_seconds", "When the schedule asks for the next run, since 1970.", [&](const config::Job& job) {
+    const auto next = view.scheduler.next_slot(job.name, now);
+    return next ? std::optional(seconds(*next)) : std::nullopt;
+  });
+  return metrics.text();
 }
 
 int status_for(ErrorCode code) {
@@ -193,7 +285,9 @@ int status_for(ErrorCode code) {
 
 Reply answer(const ApiView& view, const Request& request, const Caller& caller, Time now) {
   try {
-    return {200, text_of(result_of(view, request, caller, now))};
+    if (request.method == "GET" && request.target == "/metrics" && !caller.roles.empty())
+      return {200, metrics(view, now), "text/plain; version=0.0.4"};
+    return {200, text_of(result_of(view, request, caller, now)), kJson};
   } catch (const Error& error) {
     if (error.code() == ErrorCode::refused) {
       const std::string what = request.method + " " + request.target;
@@ -207,7 +301,8 @@ Reply answer(const ApiView& view, const Request& request, const Caller& caller, 
     return {status_for(error.code()), text_of({{"error",
                                                 {{"code", error_row(error.code()).name},
                                                  {"message", error.what()},
-                                                 {"hint", error.hint()}}}})};
+                                                 {"hint", error.hint()}}}}),
+            kJson};
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "backup/storage/storage.h"
 #include "daemon/audit.h"
 #include "daemon/scheduler.h"
 #include "daemon/server.h"
@@ -28,6 +29,8 @@ struct ApiView {
   std::function<void()> look;  // starts what is due
   const std::set<std::string>& incompletely_watched;
   AuditLog& audit;
+  const storage::Storage& storage;
+  std::size_t connections = 0;
 };
 
 // Never throws an Error: what is wrong becomes a reply. Requests that change something, and those that are refused, are in

@@ -344,7 +344,7 @@ Reply Appliance::handle(const Request& request, const Caller& caller) {
         found->second->worker.stop();
         return true;
       },
-      [this] { look(); }, watch_->incomplete(), *audit_};
+      [this] { look(); }, watch_->incomplete(), *audit_, *vault_.storage, server_->connections()};
   return answer(view, request, caller, clock_().now());
 }
 

@@ -28,6 +28,7 @@ using Local = asio::local::stream_protocol;
 using Stream = beast::basic_stream<Local, asio::any_io_executor>;
 
 constexpr int kBacklog = 512;
+constexpr const char* kJson = "application/json";
 
 }  // namespace
 
@@ -123,7 +124,7 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
         return;
       if (error) {
         if (error.category() == http::make_error_code(http::error::end_of_stream).category())
-          write({400, R"({"error":{"code":"usage","message":"that is no request this version understands"}})"}, false);
+          write({400, R"({"error":{"code":"usage","message":"that is no request this version understands"}})", kJson}, false);
         return;
       }
       const auto& request = parser_->get();
@@ -133,14 +134,14 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
                                     caller_);
       } catch (const std::exception& failure) {
         say(Level::error, std::string("a request failed: ") + failure.what());
-        reply = {500, R"({"error":{"code":"failed","message":"the daemon failed; its log says why"}})"};
+        reply = {500, R"({"error":{"code":"failed","message":"the daemon failed; its log says why"}})", kJson};
       }
       write(std::move(reply), request.keep_alive());
     }
 
     void write(Reply reply, bool keep_alive) {
       response_.emplace(static_cast<http::status>(reply.status), 11);
-      response_->set(http::field::content_type, "application/json");
+      response_->set(http::field::content_type, reply.type);
       response_->keep_alive(keep_alive);
       response_->body() = std::move(reply.body);
       response_->prepare_payload();

@@ -23,7 +23,8 @@ struct Request {
 };
 struct Reply {
   int status = 200;
-  std::string body;  // JSON
+  std::string body;
+  std::string type = "application/json";
 };
 
 bool somebody_answers(const std::string& path);  // at that socket

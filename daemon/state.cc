@@ -12,7 +12,8 @@ constexpr std::int64_t kSchemaVersion = 1;
 constexpr const char* kSchema = R"(
 CREATE TABLE IF NOT EXISTS jobs (
   name       TEXT PRIMARY KEY,
-  handled_ns INTEGER NOT NULL
+  handled_ns INTEGER NOT NULL,
+  known_ns   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
   id         TEXT PRIMARY KEY,
@@ -118,7 +119,7 @@ std::optional<Time> State::handled(const std::string& job) {
 
 void State::set_handled(const std::string& job, Time slot) {
   database_
-      .prepare("INSERT INTO jobs (name, handled_ns) VALUES (?, ?) "
+      .prepare("INSERT INTO jobs (name, handled_ns, known_ns) VALUES (?1, ?2, ?2) "
                "ON CONFLICT (name) DO UPDATE SET handled_ns = excluded.handled_ns")
       .bind(job)
       .bind(slot.ns)
@@ -207,6 +208,12 @@ std::optional<Run> State::last_success(const std::string& job) {
       select("WHERE job = ? AND outcome IN ('complete', 'incomplete', 'unchanged') ORDER BY started_ns DESC LIMIT 1"));
   rows.bind(job);
   return read_one(std::move(rows));
+}
+
+std::optional<Time> State::first_known(const std::string& job) {
+  Statement row = database_.prepare("SELECT known_ns FROM jobs WHERE name = ?");
+  if (!row.bind(job).step()) return std::nullopt;
+  return Time{row.integer(0)};
 }
 
 std::vector<Run> State::history(const std::string& job, std::int64_t limit) {

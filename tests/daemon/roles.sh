@@ -85,6 +85,28 @@ for c in b"GET /v1/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": s.sen
 assert status(s.recv(65536)) == b"HTTP/1.1 200 OK"
 EOF
 ok python3 crowd.py "$QCBAK_SOCKET"
+
+# Metrics, as Prometheus reads them.
+cat >metrics.py <<'EOF'
+import re, socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+got = b""
+while (some := s.recv(65536)): got += some
+head, body = got.decode().split("\r\n\r\n", 1)
+assert "200 OK" in head and "text/plain; version=0.0.4" in head, head
+typed, values = set(), {}
+for line in body.splitlines():
+    if line.startswith("# TYPE "): typed.add(line.split()[2]); continue
+    if line.startswith("# HELP "): continue
+    match = re.fullmatch(r'([a-z_]+)(\{job="[A-Za-z0-9_.-]+"\})? (-?[0-9.e+]+)', line)
+    assert match and match[1] in typed, line
+    values[match[1] + (match[2] or "")] = float(match[3])
+assert values['qcbak_job_last_failed{job="files"}'] == 0
+assert values['qcbak_job_last_success_seconds{job="files"}'] > 1.7e9
+assert values["qcbak_repository_free_bytes"] > 0
+EOF
+ok python3 metrics.py "$QCBAK_SOCKET"
 ok qcbak job run files --follow
 resident=$(awk '/VmRSS/ { print $2 }' "/proc/$daemon/status")
 ((resident < 64 * 1024)) || fail "the daemon has grown to $resident KiB"

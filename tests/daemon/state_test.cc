@@ -59,6 +59,8 @@ TEST_F(StateTest, KeepsRunsFromOneLifeToTheNext) {
   EXPECT_EQ(first->outcome, Outcome::complete);
   EXPECT_EQ(first->snapshot, "abcd");
   EXPECT_EQ(first->error, "it \"hurt\"");
+  EXPECT_EQ(state.first_known("etc"), Time{100});
+  EXPECT_FALSE(state.first_known("other"));
   EXPECT_EQ(state.last("etc")->slot, Time{200});
   EXPECT_EQ(state.last_success("etc")->slot, Time{100});
   EXPECT_THAT(state.history("etc", 10), ElementsAre(Field(&daemon::Run::slot, Time{200}), Field(&daemon::Run::slot, Time{100})));
