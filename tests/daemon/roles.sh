@@ -109,5 +109,7 @@ EOF
 ok python3 metrics.py "$QCBAK_SOCKET"
 ok qcbak job run files --follow
 resident=$(awk '/VmRSS/ { print $2 }' "/proc/$daemon/status")
-((resident < 64 * 1024)) || fail "the daemon has grown to $resident KiB"
+# (A sanitizer keeps what was freed.)
+ldd "$QCBAKD" | grep -q 'lib[at]san' || ((resident < 64 * 1024)) || fail "the daemon has grown to $resident KiB"
+echo "resident after the crowd: $resident KiB"
 stop
