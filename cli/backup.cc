@@ -1,7 +1,6 @@
 // qcbak backup
 #include "backup/backup.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,12 +15,6 @@
 
 namespace qcbak::cli {
 namespace {
-
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  if (::gethostname(name, sizeof name - 1) != 0) throw_errno("find", "the name of this host");
-  return name;
-}
 
 // Patterns speak of files; a relative one with '/' starts in the working directory.
 source::Patterns excludes(const Arguments& arguments) {
@@ -90,7 +83,7 @@ ExitCode run(const Invocation& invocation) {
     if (path.empty()) throw Error(ErrorCode::usage, std::string(tr("an empty path")));
     options.paths.push_back(path);
   }
-  options.host = require_utf8(arguments.has("host") ? arguments.text("host") : host_name(), tr("the name of a host"));
+  options.host = require_utf8(arguments.has("host") ? arguments.text("host") : source::host_name(), tr("the name of a host"));
   options.labels = labels(arguments);
   options.excludes = excludes(arguments);
   if (arguments.has("one-file-system")) options.file_systems = BackupOptions::FileSystems::one;

@@ -79,7 +79,7 @@ constexpr Term kExitCodes[] = {
     {"2", "wrong usage"},
     {"3", "finished, but incomplete: some files could not be read or written; each is named"},
     {"4", "verification failed: data is damaged, or what was restored differs from what was backed up"},
-    {"5", "refused by policy: held, locked by retention, or not confirmed"},
+    {"5", "refused by policy: held, locked by retention, not confirmed, or not permitted for this user"},
     {"10", "no repository there"},
     {"11", "the repository is in use in a way that excludes this command"},
     {"12", "no key fits: wrong password, or this key does not open that domain"},
@@ -91,6 +91,8 @@ constexpr Term kEnvironment[] = {
     {"QCBAK_PASSWORD_COMMAND", "a command, run by the shell, whose first line of output is the password"},
     {"QCBAK_CREDENTIAL_FILE", "an exported credential, used instead of a password"},
     {"QCBAK_NEW_PASSWORD_FILE", "a file whose first line is the new password, for key add and key passwd"},
+    {"QCBAK_SOCKET", "where the daemon is reached; /run/qcbak/qcbak.sock without it"},
+    {"QCBAK_CONFIG", "the daemon's configuration; /etc/qcbak/qcbak.toml without it"},
     {"QCBAK_KEYS_DIR", "the folder of keys that are kept apart, when --keys is not given"},
     {"XDG_CACHE_HOME, HOME", "the cache is in qcbak below the first, else in .cache/qcbak below the second"},
     {"LC_ALL, LC_MESSAGES, LANG", "Vietnamese for vi_VN, else English; JSON never changes"},
@@ -120,12 +122,26 @@ std::string synopsis(const Program& program, const Command& command) {
   return text + "\n.br\n";
 }
 
+// Of verbs that have nouns.
+std::string_view summary_of_group(std::string_view verb) {
+  constexpr Term kGroups[] = {
+      {"audit", "Show the log of what was done, and check that nobody altered it"},
+      {"config", "Check and show the daemon's configuration"},
+      {"job", "Run the daemon's jobs, and see what came of them"},
+      {"key", "Manage who holds keys"},
+  };
+  for (const Term& group : kGroups)
+    if (group.term == verb) return group.meaning;
+  check(false, "each group of commands has a summary");
+  return "";
+}
+
 std::string man_of_verb(const Program& program, std::string_view verb) {
   const std::vector<const Command*> commands = commands_of(program, verb);
   if (commands.empty()) throw Error(ErrorCode::usage, say("there is no command \"{}\"", verb));
   const bool group = commands.size() > 1;
   std::string out = man_head(fmt::format("{}-{}", program.name, verb),
-                             group ? std::string_view("Manage who holds keys") : commands.front()->summary);
+                             group ? summary_of_group(verb) : commands.front()->summary);
   out += fmt::format(".SH {}\n", tr("SYNOPSIS"));
   for (const Command* command : commands) out += synopsis(program, *command);
   out += fmt::format(".SH {}\n", tr("DESCRIPTION"));

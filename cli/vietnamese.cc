@@ -8,6 +8,18 @@ using Entry = std::pair<std::string_view, std::string_view>;
 
 // clang-format off
 constexpr Entry kSentences[] = {
+    {"Check and show the daemon's configuration",
+     "Kiểm tra và cho xem cấu hình của trình nền"},
+    {"Run the daemon's jobs, and see what came of them",
+     "Chạy các công việc của trình nền và xem kết quả"},
+    {"Show the log of what was done, and check that nobody altered it",
+     "Cho xem nhật ký việc đã làm, và kiểm tra rằng không ai sửa nó"},
+    {"refused by policy: held, locked by retention, not confirmed, or not permitted for this user",
+     "bị chính sách từ chối: đang được giữ, bị khóa theo hạn lưu, chưa được xác nhận, hoặc người dùng này không được phép"},
+    {"the daemon's configuration; /etc/qcbak/qcbak.toml without it",
+     "cấu hình của trình nền; không có thì là /etc/qcbak/qcbak.toml"},
+    {"where the daemon is reached; /run/qcbak/qcbak.sock without it",
+     "nơi liên lạc với trình nền; không có thì là /run/qcbak/qcbak.sock"},
     {"repository {}, {} free",
      "kho {}, còn trống {}"},
     {"\"{}\" is not a checkpoint",
@@ -732,8 +744,6 @@ constexpr Entry kSentences[] = {
      "đọc một trang"},
     {"refused by policy",
      "bị từ chối theo chính sách"},
-    {"refused by policy: held, locked by retention, or not confirmed",
-     "bị từ chối theo chính sách: đang giữ lại, bị khóa lưu giữ, hoặc chưa xác nhận"},
     {"remove what is in the target and not in the snapshot",
      "xóa những gì có ở đích mà không có trong bản chụp"},
     {"removed the key \"{}\"",

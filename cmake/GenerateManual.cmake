@@ -1,6 +1,7 @@
-# cmake -DQCBAK=<program> [-DRECOVER=<program>] -DOUTPUT=<folder> -P GenerateManual.cmake
+# cmake -DQCBAK=<program> -DQCBAKD=<program> [-DRECOVER=<program>] -DOUTPUT=<folder> -P GenerateManual.cmake
 #   OUTPUT/man1/qcbak.1.gz, qcbak-VERB.1.gz    from `qcbak internal man [VERB]`, for each line of `qcbak internal verbs`
 #   OUTPUT/man1/qcbak-recover.1.gz             from `qcbak-recover internal man`
+#   OUTPUT/man8/qcbakd.8.gz, OUTPUT/man5/qcbak.toml.5.gz    from qcbakd
 #   OUTPUT/completion/{qcbak,_qcbak,qcbak.fish}    from `qcbak internal completion SHELL`
 #   OUTPUT/complete    made last
 cmake_minimum_required(VERSION 3.25)
@@ -17,7 +18,7 @@ function(generate file)
 endfunction()
 
 file(REMOVE_RECURSE ${OUTPUT})
-file(MAKE_DIRECTORY ${OUTPUT}/man1 ${OUTPUT}/completion)
+file(MAKE_DIRECTORY ${OUTPUT}/man1 ${OUTPUT}/man5 ${OUTPUT}/man8 ${OUTPUT}/completion)
 generate(${OUTPUT}/verbs internal verbs)
 generate(${OUTPUT}/man1/qcbak.1 internal man)
 file(STRINGS ${OUTPUT}/verbs verbs)
@@ -27,7 +28,9 @@ endforeach()
 if(RECOVER)
   generate_by(${RECOVER} ${OUTPUT}/man1/qcbak-recover.1 internal man)
 endif()
-file(GLOB pages ${OUTPUT}/man1/*.1)
+generate_by(${QCBAKD} ${OUTPUT}/man8/qcbakd.8 --manual)
+generate_by(${QCBAKD} ${OUTPUT}/man5/qcbak.toml.5 --config-manual)
+file(GLOB pages ${OUTPUT}/man?/*.?)
 find_program(GZIP gzip REQUIRED)
 execute_process(COMMAND ${GZIP} -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)
 

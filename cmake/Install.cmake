@@ -14,13 +14,13 @@ if(TARGET qcbak)
   endif()
   add_custom_command(
     OUTPUT ${generated}/complete
-    COMMAND ${CMAKE_COMMAND} -DQCBAK=$<TARGET_FILE:qcbak> ${recover_argument} -DOUTPUT=${generated}
+    COMMAND ${CMAKE_COMMAND} -DQCBAK=$<TARGET_FILE:qcbak> -DQCBAKD=$<TARGET_FILE:qcbakd> ${recover_argument} -DOUTPUT=${generated}
             -P ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
-    DEPENDS qcbak ${recover} ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
+    DEPENDS qcbak qcbakd ${recover} ${CMAKE_SOURCE_DIR}/cmake/GenerateManual.cmake
     COMMENT "Writing manual pages and completions"
     VERBATIM)
   add_custom_target(manual ALL DEPENDS ${generated}/complete)
-  install(DIRECTORY ${generated}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
+  install(DIRECTORY ${generated}/man1 ${generated}/man5 ${generated}/man8 DESTINATION ${CMAKE_INSTALL_MANDIR})
   install(FILES ${generated}/completion/qcbak DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
   install(FILES ${generated}/completion/_qcbak DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
   install(FILES ${generated}/completion/qcbak.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

@@ -58,6 +58,8 @@ Appliance::Active::Active(const Run& its_run, const WorkOrder& order, const std:
 
 Appliance::Appliance(config::Config config, std::string workers)
     : config_(std::move(config)), config_sha256_(sha256_of(config_.file)), workers_(std::move(workers)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
+  if (config_.daemon.role == config::DaemonRole::replica)
+    throw Error(ErrorCode::unsupported, "daemon.role = \"replica\" is not in this version");
   if (somebody_answers(config_.daemon.socket))
     throw Error(ErrorCode::busy, "another qcbakd answers at " + config_.daemon.socket);
   make_directories(config_.daemon.state_dir);

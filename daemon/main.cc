@@ -11,8 +11,9 @@
 #include "config/config.h"
 #include "crypto/secret.h"
 #include "daemon/appliance.h"
+#include "daemon/manual.h"
 #include "daemon/message_log.h"
-#include "daemon/worker.h"
+#include "daemon/work.h"
 
 namespace {
 
@@ -44,7 +45,7 @@ struct Asked {
   std::string config = "/etc/qcbak/qcbak.toml";
   bool config_named = false;
   std::string workers;
-  enum class What { serve, check_config, help, version, work } what = What::serve;
+  enum class What { serve, check_config, help, version, work, manual, config_manual } what = What::serve;
 };
 
 Asked parse(const std::vector<std::string>& arguments) {
@@ -64,6 +65,8 @@ Asked parse(const std::vector<std::string>& arguments) {
     else if (argument == "--check-config") asked.what = Asked::What::check_config;
     else if (argument == "--help" || argument == "-h") asked.what = Asked::What::help;
     else if (argument == "--version") asked.what = Asked::What::version;
+    else if (argument == "--manual") asked.what = Asked::What::manual;  // for the build
+    else if (argument == "--config-manual") asked.what = Asked::What::config_manual;
     else if (argument == "--worker") asked.what = Asked::What::work;  // started by the daemon
     else throw Error(ErrorCode::usage, "\"" + argument + "\" is not an option").with_hint("see qcbakd --help");
   }
@@ -74,6 +77,8 @@ int run(const Asked& asked) {
   switch (asked.what) {
     case Asked::What::help: print(kHelp); return 0;
     case Asked::What::version: print("qcbakd " QCBAK_VERSION "\n"); return 0;
+    case Asked::What::manual: print(daemon::manual_of_daemon()); return 0;
+    case Asked::What::config_manual: print(daemon::manual_of_configuration()); return 0;
     case Asked::What::work: return daemon::work(kWorkerSocket, asked.config_named ? asked.config : "");
     case Asked::What::check_config: {
       const config::Config config = config::read(asked.config);

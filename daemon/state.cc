@@ -59,6 +59,24 @@ std::optional<Time> time(const std::optional<std::int64_t>& ns) {
   return Time{*ns};
 }
 
+// The columns in their order, up to when it started …
+Statement& bind_beginning(Statement& statement, const Run& run) {
+  return statement.bind(run.id)
+      .bind(run.job)
+      .bind(name_of(run.reason))
+      .bind(ns(run.slot))
+      .bind(run.tries)
+      .bind(run.failures)
+      .bind(run.asked_by)
+      .bind(run.started.ns);
+}
+
+// … and from there on.
+Statement& bind_end(Statement& statement, const Run& run) {
+  check(run.ended && run.outcome, "a run that ends has an outcome");
+  return statement.bind(run.ended->ns).bind(name_of(*run.outcome)).bind(run.snapshot).bind(run.error).bind(run.summary);
+}
+
 Run read(const Statement& row) {
   Run run;
   run.id = row.text(0);
@@ -134,53 +152,24 @@ bool State::begin(const Run& run) {
       if (same.bind(run.job).bind(run.slot->ns).bind(run.tries).step()) return;
       set_handled(run.job, *run.slot);
     }
-    database_
-        .prepare("INSERT INTO runs (id, job, reason, slot_ns, tries, failures, asked_by, started_ns) "
-                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(run.id)
-        .bind(run.job)
-        .bind(name_of(run.reason))
-        .bind(ns(run.slot))
-        .bind(run.tries)
-        .bind(run.failures)
-        .bind(run.asked_by)
-        .bind(run.started.ns)
-        .run();
+    Statement insert = database_.prepare(
+        "INSERT INTO runs (id, job, reason, slot_ns, tries, failures, asked_by, started_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    bind_beginning(insert, run).run();
     begun = true;
   });
   return begun;
 }
 
 void State::end(const Run& run) {
-  check(run.ended && run.outcome, "a run that ends has an outcome");
-  database_
-      .prepare("UPDATE runs SET ended_ns = ?, outcome = ?, snapshot = ?, error = ?, summary = ? WHERE id = ?")
-      .bind(run.ended->ns)
-      .bind(name_of(*run.outcome))
-      .bind(run.snapshot)
-      .bind(run.error)
-      .bind(run.summary)
-      .bind(run.id)
-      .run();
+  Statement update = database_.prepare(
+      "UPDATE runs SET ended_ns = ?, outcome = ?, snapshot = ?, error = ?, summary = ? WHERE id = ?");
+  bind_end(update, run).bind(run.id).run();
 }
 
 void State::recall(const Run& run) {
-  database_
-      .prepare("INSERT OR IGNORE INTO runs (" + std::string(kColumns) + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(run.id)
-      .bind(run.job)
-      .bind(name_of(run.reason))
-      .bind(ns(run.slot))
-      .bind(run.tries)
-      .bind(run.failures)
-      .bind(run.asked_by)
-      .bind(run.started.ns)
-      .bind(run.ended->ns)
-      .bind(name_of(*run.outcome))
-      .bind(run.snapshot)
-      .bind(run.error)
-      .bind(run.summary)
-      .run();
+  Statement insert = database_.prepare("INSERT OR IGNORE INTO runs (" + std::string(kColumns) +
+                                       ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  bind_end(bind_beginning(insert, run), run).run();
 }
 
 std::vector<Run> State::unfinished() {

@@ -177,6 +177,12 @@ std::string working_directory() {
   return path;
 }
 
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) throw_errno("find", "the name of this host");
+  return name;
+}
+
 std::string resolve_path(const std::string& given) {
   std::string trimmed = given;
   while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();

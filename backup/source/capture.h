@@ -29,6 +29,7 @@ inline constexpr std::uint32_t kContentFlags = 0x0080'0404;
 bool is_kept_attribute(std::string_view name);
 
 std::string working_directory();
+std::string host_name();
 // Where an entry that somebody names lies: absolute, links in the directories above it followed, its own name as it is.
 // When that cannot be found out, the path as it stands, made absolute.
 std::string resolve_path(const std::string& given);

@@ -8,7 +8,6 @@ namespace {
 
 using simulated::Medium;
 using simulated::SimulatedStorage;
-using Failure = SimulatedStorage::Failure;
 using End = Rehearsal::End;
 
 RehearsalOptions several_packs() {
@@ -18,66 +17,21 @@ RehearsalOptions several_packs() {
   return options;
 }
 
-SimulatedStorage::Counters undisturbed(Rehearsal& rehearsal) {
-  const auto medium = rehearsal.begin();
-  SimulatedStorage process(*medium);
-  EXPECT_EQ(rehearsal.run(process), End::succeeded);
-  return process.counters();
-}
-
 TEST(BackupCampaign, EveryFailingChange) {
   Rehearsal rehearsal(several_packs());
-  const std::uint64_t mutations = undisturbed(rehearsal).mutations;
-  for (const Failure failure : {Failure::before, Failure::after, Failure::flush})
-    for (std::uint64_t nth = 1; nth <= mutations; ++nth) {
-      SCOPED_TRACE(testing::Message() << "mutation " << nth << ", kind " << static_cast<int>(failure));
-      const auto medium = rehearsal.begin();
-      SimulatedStorage process(*medium);
-      process.fail_mutation(nth, failure);
-      const Resources before = Resources::used();
-      EXPECT_EQ(rehearsal.run(process), End::failed);
-      EXPECT_EQ(Resources::used(), before);
-      if (failure == Failure::flush) medium->power_loss(nth);
-      rehearsal.expect_usable(*medium);
-    }
+  expect_every_failing_change_survived(rehearsal);
 }
 
 TEST(BackupCampaign, PowerLossAtEveryStep) {
   Rehearsal rehearsal(several_packs());
-  const std::uint64_t steps = undisturbed(rehearsal).steps;
-  constexpr std::uint64_t kSeeds = 2;
-  for (std::uint64_t step = 1; step <= steps; ++step) {
-    const auto medium = rehearsal.begin();
-    SimulatedStorage process(*medium);
-    process.lose_power_at_step(step);
-    const Resources before = Resources::used();
-    EXPECT_EQ(rehearsal.run(process), End::died) << step;
-    EXPECT_EQ(Resources::used(), before);
-    rehearsal.keep_cache("died");
-    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
-      SCOPED_TRACE(testing::Message() << "step " << step << ", seed " << seed);
-      rehearsal.put_back_cache("died");
-      const auto after = medium->copy();
-      after->power_loss(step * kSeeds + seed);
-      rehearsal.expect_usable(*after);
-    }
-  }
+  expect_power_loss_at_every_step_survived(rehearsal);
 }
 
 TEST(BackupCampaign, AMediumThatFillsUpMeanwhile) {
   Rehearsal rehearsal(several_packs());
-  const std::uint64_t used = rehearsal.begin()->used_bytes();
-  for (std::uint64_t free = repository::kFreeReserveBytes; free < repository::kFreeReserveBytes + (40U << 20);
-       free += 5U << 20) {
-    SCOPED_TRACE(free);
-    const auto medium = rehearsal.begin();
-    medium->set_capacity(used + free);
-    SimulatedStorage process(*medium);
-    ASSERT_EQ(rehearsal.run(process), End::failed);
-    EXPECT_EQ(rehearsal.error()->code(), ErrorCode::no_space);
-    medium->set_capacity(Medium::kUnlimited);
-    rehearsal.expect_usable(*medium);
-  }
+  std::vector<std::uint64_t> free;
+  for (std::uint64_t bytes = 0; bytes < 40U << 20; bytes += 5U << 20) free.push_back(repository::kFreeReserveBytes + bytes);
+  expect_full_medium_survived(rehearsal, free);
 }
 
 TEST(BackupCampaign, PowerLossAtEveryStepOfAnInit) {

@@ -20,28 +20,9 @@ using simulated::SimulatedStorage;
 using Failure = SimulatedStorage::Failure;
 using End = Rehearsal::End;
 
-SimulatedStorage::Counters undisturbed(Rehearsal& rehearsal) {
-  const auto medium = rehearsal.begin();
-  SimulatedStorage process(*medium);
-  EXPECT_EQ(rehearsal.run(process), End::succeeded);
-  return process.counters();
-}
-
 TEST(BackupFaults, EveryFailingChangeEndsIt) {
   Rehearsal rehearsal;
-  const std::uint64_t mutations = undisturbed(rehearsal).mutations;
-  for (const Failure failure : {Failure::before, Failure::after, Failure::flush})
-    for (std::uint64_t nth = 1; nth <= mutations; ++nth) {
-      SCOPED_TRACE(testing::Message() << "mutation " << nth << ", kind " << static_cast<int>(failure));
-      const auto medium = rehearsal.begin();
-      SimulatedStorage process(*medium);
-      process.fail_mutation(nth, failure);
-      const Resources before = Resources::used();
-      EXPECT_EQ(rehearsal.run(process), End::failed);
-      EXPECT_EQ(Resources::used(), before);
-      if (failure == Failure::flush) medium->power_loss(nth);
-      rehearsal.expect_usable(*medium);
-    }
+  expect_every_failing_change_survived(rehearsal);
 }
 
 TEST(BackupFaults, EveryFailingReadEndsIt) {
@@ -62,41 +43,12 @@ TEST(BackupFaults, EveryFailingReadEndsIt) {
 // The cache says of files that they are stored, while power loss took the packs that held them.
 TEST(BackupFaults, PowerLossAtEveryStep) {
   Rehearsal rehearsal;
-  const std::uint64_t steps = undisturbed(rehearsal).steps;
-  constexpr std::uint64_t kSeeds = 2;
-  for (std::uint64_t step = 1; step <= steps; ++step) {
-    const auto medium = rehearsal.begin();
-    SimulatedStorage process(*medium);
-    process.lose_power_at_step(step);
-    const Resources before = Resources::used();
-    EXPECT_EQ(rehearsal.run(process), End::died) << step;
-    EXPECT_EQ(Resources::used(), before);
-    rehearsal.keep_cache("died");
-    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
-      rehearsal.put_back_cache("died");
-      SCOPED_TRACE(testing::Message() << "step " << step << ", seed " << seed);
-      const auto after = medium->copy();
-      after->power_loss(step * kSeeds + seed);
-      rehearsal.expect_usable(*after);
-    }
-  }
+  expect_power_loss_at_every_step_survived(rehearsal);
 }
 
 TEST(BackupFaults, AFullMediumEndsItAndSpaceMendsIt) {
   Rehearsal rehearsal;
-  const std::uint64_t used = rehearsal.begin()->used_bytes();
-  for (const std::uint64_t free : {std::uint64_t(0), std::uint64_t(10'000), repository::kFreeReserveBytes,
-                                   repository::kFreeReserveBytes + 700'000}) {
-    SCOPED_TRACE(free);
-    const auto medium = rehearsal.begin();
-    medium->set_capacity(used + free);
-    SimulatedStorage process(*medium);
-    ASSERT_EQ(rehearsal.run(process), End::failed);
-    EXPECT_EQ(rehearsal.error()->code(), ErrorCode::no_space);
-    EXPECT_FALSE(rehearsal.error()->hint().empty());
-    medium->set_capacity(Medium::kUnlimited);
-    rehearsal.expect_usable(*medium);
-  }
+  expect_full_medium_survived(rehearsal, {0, 10'000, repository::kFreeReserveBytes, repository::kFreeReserveBytes + 700'000});
 }
 
 // A daemon keeps the repository open: what the failed run had begun to store must not count as stored.

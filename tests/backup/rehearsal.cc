@@ -123,4 +123,63 @@ void Rehearsal::expect_usable(Medium& medium) {
   EXPECT_TRUE(is(earlier_, read_snapshot(*repository, earlier_id_)));
 }
 
+SimulatedStorage::Counters undisturbed(Rehearsal& rehearsal) {
+  const auto medium = rehearsal.begin();
+  SimulatedStorage process(*medium);
+  EXPECT_EQ(rehearsal.run(process), Rehearsal::End::succeeded);
+  return process.counters();
+}
+
+void expect_every_failing_change_survived(Rehearsal& rehearsal) {
+  const std::uint64_t mutations = undisturbed(rehearsal).mutations;
+  for (const auto failure : {SimulatedStorage::Failure::before, SimulatedStorage::Failure::after, SimulatedStorage::Failure::flush})
+    for (std::uint64_t nth = 1; nth <= mutations; ++nth) {
+      SCOPED_TRACE(testing::Message() << "mutation " << nth << ", kind " << static_cast<int>(failure));
+      const auto medium = rehearsal.begin();
+      SimulatedStorage process(*medium);
+      process.fail_mutation(nth, failure);
+      const Resources before = Resources::used();
+      EXPECT_EQ(rehearsal.run(process), Rehearsal::End::failed);
+      EXPECT_EQ(Resources::used(), before);
+      if (failure == SimulatedStorage::Failure::flush) medium->power_loss(nth);
+      rehearsal.expect_usable(*medium);
+    }
+}
+
+void expect_power_loss_at_every_step_survived(Rehearsal& rehearsal) {
+  const std::uint64_t steps = undisturbed(rehearsal).steps;
+  constexpr std::uint64_t kSeeds = 2;
+  for (std::uint64_t step = 1; step <= steps; ++step) {
+    const auto medium = rehearsal.begin();
+    SimulatedStorage process(*medium);
+    process.lose_power_at_step(step);
+    const Resources before = Resources::used();
+    EXPECT_EQ(rehearsal.run(process), Rehearsal::End::died) << step;
+    EXPECT_EQ(Resources::used(), before);
+    rehearsal.keep_cache("died");
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+      SCOPED_TRACE(testing::Message() << "step " << step << ", seed " << seed);
+      rehearsal.put_back_cache("died");
+      const auto after = medium->copy();
+      after->power_loss(step * kSeeds + seed);
+      rehearsal.expect_usable(*after);
+    }
+  }
+}
+
+void expect_full_medium_survived(Rehearsal& rehearsal, const std::vector<std::uint64_t>& free_bytes) {
+  const std::uint64_t used = rehearsal.begin()->used_bytes();
+  for (const std::uint64_t free : free_bytes) {
+    SCOPED_TRACE(free);
+    const auto medium = rehearsal.begin();
+    medium->set_capacity(used + free);
+    SimulatedStorage process(*medium);
+    ASSERT_EQ(rehearsal.run(process), Rehearsal::End::failed);
+    EXPECT_EQ(rehearsal.error()->code(), ErrorCode::no_space);
+    EXPECT_FALSE(rehearsal.error()->hint().empty());
+    medium->set_capacity(simulated::Medium::kUnlimited);
+    rehearsal.expect_usable(*medium);
+  }
+}
+
 }  // namespace qcbak::tests

@@ -51,6 +51,14 @@ class Rehearsal {
   BackupResult result_;
 };
 
+// What a whole run does to the medium.
+simulated::SimulatedStorage::Counters undisturbed(Rehearsal& rehearsal);
+// Each change of the medium fails in turn, in each way; power is lost at each step of each; the medium has only so much
+// room. Each time the run ends as it should, gives back what it took, and what every end must leave is there.
+void expect_every_failing_change_survived(Rehearsal& rehearsal);
+void expect_power_loss_at_every_step_survived(Rehearsal& rehearsal);
+void expect_full_medium_survived(Rehearsal& rehearsal, const std::vector<std::uint64_t>& free_bytes);
+
 // Regular files below `directory`, named as read_snapshot() names them.
 Files files_below(const std::string& directory);
 

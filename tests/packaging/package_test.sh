@@ -28,7 +28,7 @@ touch "$root"/var/lib/dpkg/{status,available}
 package_tool() { dpkg --root="$root" --log="$scratch/dpkg.log" --force-depends --force-script-chrootless "$@"; }
 package_tool --install "$deb" >"$scratch/log" 2>&1 || { cat "$scratch/log"; fail "dpkg --install failed"; }
 
-for file in bin/qcbak bin/qcbak-recover share/man/man1/qcbak.1.gz share/man/man1/qcbak-restore.1.gz \
+for file in bin/qcbak bin/qcbak-recover share/man/man1/qcbak.1.gz share/man/man1/qcbak-restore.1.gz share/man/man8/qcbakd.8.gz share/man/man5/qcbak.toml.5.gz \
   share/bash-completion/completions/qcbak share/zsh/vendor-completions/_qcbak \
   share/fish/vendor_completions.d/qcbak.fish share/doc/qcbak/copyright share/doc/qcbak/README.md \
   share/doc/qcbak/format.md share/doc/qcbak/daemon.md share/doc/qcbak/examples/qcbak.toml sbin/qcbakd \

@@ -1,4 +1,4 @@
-#include "daemon/worker.h"
+#include "daemon/work_order.h"
 
 #include <gmock/gmock.h>
 
@@ -55,11 +55,20 @@ TEST(WorkResult, ComesBackAsItWas) {
   EXPECT_EQ(back.summary, R"({"files_new":1})");
 }
 
+TEST(WorkMessages, AreProgressOrAResult) {
+  const auto progress = std::get<WorkProgress>(decode_message(encode_progress({1, 2, 3})));
+  EXPECT_EQ(progress.bytes, 1U);
+  EXPECT_EQ(progress.files, 2U);
+  EXPECT_EQ(progress.problems, 3U);
+  EXPECT_EQ(std::get<WorkResult>(decode_message(encode_result({Outcome::failed, "", "why", ""}))).error, "why");
+}
+
 TEST(WorkMessages, OtherThingsAreRefused) {
   for (const char* text : {"", "{", "[]", "{}", "null", R"({"outcome":"splendid","snapshot":"","error":"","summary":""})",
                            R"({"outcome":7,"snapshot":"","error":"","summary":""})"}) {
     EXPECT_THROW(decode_result(text), Error) << text;
     EXPECT_THROW(decode_order(text), Error) << text;
+    EXPECT_THROW(decode_message(text), Error) << text;
   }
 }
 

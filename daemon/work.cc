@@ -1,0 +1,254 @@
+#include "daemon/work.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "backup/backup.h"
+#include "backup/repository/collect.h"
+#include "backup/source/capture.h"
+#include "base/error.h"
+#include "crypto/hash.h"
+#include "daemon/message_log.h"
+#include "daemon/retention.h"
+#include "daemon/shell.h"
+#include "daemon/work_channel.h"
+#include "daemon/work_order.h"
+
+namespace qcbak::daemon {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kFindingsTold = 1000;
+constexpr auto kProgressPause = std::chrono::seconds(1);
+
+// Of "/" itself a reference root says nothing.
+bool covers_root(const std::vector<std::string>& paths) {
+  return std::find(paths.begin(), paths.end(), "/") != paths.end();
+}
+
+// The reference root of the job's last snapshot.
+std::optional<repository::ChunkId> last_root(const repository::Repository& repository, const config::Job& job) {
+  const std::pair<std::string, std::string> label("job", job.name);
+  std::optional<repository::ChunkId> root;
+  for (const repository::SnapshotInfo& snapshot : repository.snapshots(nullptr))
+    if (std::find(snapshot.header.labels.begin(), snapshot.header.labels.end(), label) != snapshot.header.labels.end())
+      root = snapshot.header.reference_root;
+  return root;
+}
+
+WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_token& stop) {
+  const Vault vault = open_vault(order.vault);
+  repository::Repository& repository = *vault.repository;
+  const repository::DomainKeys& domain = repository.domain(order.job.domain);
+  BackupOptions options;
+  options.paths = order.job.source.paths;
+  options.host = source::host_name();
+  options.labels = order.job.labels;
+  options.labels.emplace_back("job", order.job.name);
+  options.labels.emplace_back("run", order.run);
+  std::sort(options.labels.begin(), options.labels.end());
+  for (const std::string& pattern : order.job.source.exclude) options.excludes.add(pattern);
+  if (order.job.source.one_file_system) options.file_systems = BackupOptions::FileSystems::one;
+  const bool only_if_changed = order.reason == Reason::change || order.reason == Reason::start;
+  if (only_if_changed && !covers_root(options.paths)) options.unless_root = last_root(repository, order.job);
+
+  const SystemClock clock;
+  SystemRandom random;
+  const BackupResult result =
+      qcbak::backup({*vault.storage, repository, domain, clock, random}, options, progress, stop);
+  const Kept kept = apply_retention({*vault.storage, repository, domain, clock, random}, order.job);
+  WorkResult work;
+  if (result.snapshot != repository::SnapshotId()) {
+    work.snapshot = result.snapshot.hex();
+    work.outcome = result.findings.empty() ? Outcome::complete : Outcome::incomplete;
+  } else {
+    work.outcome = Outcome::unchanged;
+  }
+  Json errors = Json::array();
+  for (const repository::Finding& finding : result.findings) {
+    if (errors.size() == kFindingsTold) break;
+    errors.push_back({{"path", finding.path}, {"what", finding.what}});
+  }
+  work.summary = Json{{"files_new", result.files_new},
+                      {"files_changed", result.files_changed},
+                      {"files_unmodified", result.files_unmodified},
+                      {"directories", result.directories},
+                      {"bytes_read", result.bytes_read},
+                      {"bytes_added", result.bytes_added},
+                      {"bytes_stored", result.bytes_stored},
+                      {"duration_s", static_cast<double>(result.duration_ns) / 1e9},
+                      {"findings", result.findings.size()},
+                      {"forgotten", kept.forgotten},
+                      {"errors", std::move(errors)}}
+                     .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return work;
+}
+
+WorkResult collect(const WorkOrder& order, const std::stop_token& stop) {
+  const Vault vault = open_vault(order.vault);
+  const SystemClock clock;
+  SystemRandom random;
+  repository::CollectResult total;
+  WorkResult work;
+  work.outcome = Outcome::complete;
+  for (const repository::DomainKeys& domain : vault.repository->domains()) {
+    const repository::CollectResult result =
+        repository::collect({*vault.storage, *vault.repository, domain, clock, random}, {}, stop);
+    total.packs_rewritten += result.packs_rewritten;
+    total.packs_removed += result.packs_removed;
+    total.bytes_freed += result.bytes_freed;
+    if (!result.packs_damaged.empty()) {
+      work.outcome = Outcome::incomplete;
+      work.error = std::to_string(result.packs_damaged.size()) + " packs are damaged and left as they are; next: qcbak verify";
+    } else if (result.space == repository::CollectResult::Space::too_little) {
+      work.outcome = Outcome::incomplete;
+      work.error = "there is too little space to rewrite packs";
+    }
+  }
+  work.summary = Json{{"packs_rewritten", total.packs_rewritten},
+                      {"packs_removed", total.packs_removed},
+                      {"bytes_freed", total.bytes_freed}}
+                     .dump();
+  return work;
+}
+
+WorkResult failure(const Error& error) {
+  WorkResult result;
+  result.outcome = error.code() == ErrorCode::interrupted ? Outcome::interrupted : Outcome::failed;
+  result.error = error.what();
+  if (!error.hint().empty()) result.error += "; " + error.hint();
+  return result;
+}
+
+// The job with its commands around it. The one after it runs whatever came of it.
+WorkResult run(const WorkOrder& order, Progress& progress, const std::stop_token& stop) {
+  const config::Job& job = order.job;
+  std::vector<std::pair<std::string, std::string>> environment{{"QCBAK_JOB", job.name}, {"QCBAK_RUN", order.run}};
+  WorkResult result;
+  try {
+    if (!job.before.empty())
+      in_context("the command before it", [&] { run_shell(job.before, environment, job.command_limit_ns, stop); });
+    result = order.kind == WorkOrder::Kind::collect ? collect(order, stop) : back_up(order, progress, stop);
+  } catch (const Error& error) {
+    result = failure(error);
+  } catch (const std::exception& error) {
+    result.error = error.what();
+  }
+  if (job.after.empty()) return result;
+  environment.emplace_back("QCBAK_OUTCOME", std::string(name_of(result.outcome)));
+  environment.emplace_back("QCBAK_SNAPSHOT", result.snapshot);
+  try {
+    // Also when the run was stopped: it may have to start again what the one before stopped.
+    in_context("the command after it", [&] { run_shell(job.after, environment, job.command_limit_ns, {}); });
+  } catch (const Error& error) {
+    // What is committed stays so; that the source may not be as it was is worth as much as a file not read.
+    if (result.outcome == Outcome::complete || result.outcome == Outcome::unchanged)
+      result.outcome = result.snapshot.empty() ? Outcome::failed : Outcome::incomplete;
+    if (result.error.empty()) result.error = error.what();
+  }
+  return result;
+}
+
+// Whoever may connect is decided by the mode of the socket, and once more here.
+void require_own_user(int socket) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) throw_errno("identify", "the daemon");
+  if (credentials.uid != ::geteuid() && credentials.uid != 0)
+    throw Error(ErrorCode::refused, "user " + std::to_string(credentials.uid) + " may not give orders to workers");
+}
+
+WorkOrder order_by_config(const WorkOrder& order, const std::string& path) {
+  constexpr std::size_t kConfigLimit = 1U << 20;
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) throw_errno("read", path);
+  if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    throw Error(ErrorCode::refused, path + " must be a file of root's that nobody else can write");
+  const Bytes text = read_file(path, kConfigLimit);
+  if (crypto::sha256(text).hex() != order.config_sha256)
+    throw Error(ErrorCode::refused, path + " is not what the daemon works by")
+        .with_hint("have the daemon read it again: systemctl reload qcbakd");
+  const config::Config config = config::parse(as_text(text), path);
+  WorkOrder checked;
+  checked.kind = order.kind;
+  checked.run = order.run;
+  checked.reason = order.reason;
+  checked.config_sha256 = order.config_sha256;
+  checked.vault = vault_place(config);
+  if (order.kind == WorkOrder::Kind::collect) return checked;
+  for (const config::Job& job : config.jobs)
+    if (job.name == order.job.name) {
+      checked.job = job;
+      return checked;
+    }
+  throw Error(ErrorCode::refused, "the configuration has no job \"" + order.job.name + "\"");
+}
+
+}  // namespace
+
+int work(int socket, const std::string& config) {
+  crypto::initialize();
+  std::optional<LineWithLock> received;
+  WorkOrder order;
+  try {
+    if (!config.empty()) require_own_user(socket);
+    received = receive_with_lock(socket);
+    order = decode_order(received->line);
+    if (!config.empty()) order = order_by_config(order, config);
+  } catch (const Error& error) {
+    say(Level::error, std::string("a worker refused its order: ") + error.what());
+    try {
+      send_all(socket, encode_result(failure(error)));
+    } catch (const Error&) {
+      // Nobody is there to hear it.
+    }
+    return 1;
+  }
+
+  std::stop_source stop;
+  // Whatever comes from the daemon now means "stop": its end is closed for writing, or it is gone.
+  std::jthread listener([&](const std::stop_token& done) {
+    while (!done.stop_requested()) {
+      pollfd wait{socket, POLLIN, 0};
+      constexpr int kPollMs = 200;
+      if (::poll(&wait, 1, kPollMs) > 0) {
+        stop.request_stop();
+        return;
+      }
+    }
+  });
+  Progress progress;
+  std::mutex mutex;
+  std::condition_variable_any ended;
+  std::jthread reporter([&](const std::stop_token& done) {
+    std::unique_lock lock(mutex);
+    while (!ended.wait_for(lock, done, kProgressPause, [] { return false; }) && !done.stop_requested()) {
+      try {
+        send_all(socket, encode_progress({progress.done_bytes, progress.done_files, progress.problems}));
+      } catch (const Error&) {
+        stop.request_stop();
+        return;
+      }
+    }
+  });
+  const WorkResult result = run(order, progress, stop.get_token());
+  reporter.request_stop();
+  reporter.join();
+  try {
+    send_all(socket, encode_result(result));
+  } catch (const Error&) {
+    return 1;  // the next daemon finds the snapshot, if there is one, by its label
+  }
+  return 0;
+}
+
+}  // namespace qcbak::daemon

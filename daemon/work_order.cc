@@ -1,0 +1,129 @@
+#include "daemon/work_order.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace qcbak::daemon {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string line_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json parse(std::string_view line) {
+  try {
+    return Json::parse(line);
+  } catch (const Json::exception&) {
+    throw Error(ErrorCode::failed, "a message between daemon and worker is not what it should be");
+  }
+}
+
+template <class Reader>
+auto read_message(std::string_view line, Reader&& reader) {
+  const Json json = parse(line);
+  try {
+    return reader(json);
+  } catch (const Json::exception&) {
+    throw Error(ErrorCode::failed, "a message between daemon and worker lacks something");
+  }
+}
+
+}  // namespace
+
+std::string encode_order(const WorkOrder& order) {
+  const config::Job& job = order.job;
+  const config::Retention& retention = job.retention;
+  const auto number = [](const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(nullptr); };
+  return line_of({{"config_sha256", order.config_sha256},
+                  {"kind", order.kind == WorkOrder::Kind::collect ? "collect" : "back_up"},
+                  {"run", order.run},
+                  {"reason", name_of(order.reason)},
+                  {"vault",
+                   {{"location", order.vault.location},
+                    {"credential_file", order.vault.credential_file},
+                    {"password_file", order.vault.password_file},
+                    {"cache_directory", order.vault.cache_directory}}},
+                  {"job",
+                   {{"name", job.name},
+                    {"files", job.source.paths},
+                    {"exclude", job.source.exclude},
+                    {"one_file_system", job.source.one_file_system},
+                    {"labels", job.labels},
+                    {"domain", job.domain},
+                    {"before", job.before},
+                    {"after", job.after},
+                    {"retention",
+                     {{"last", number(retention.last)},
+                      {"daily", number(retention.daily)},
+                      {"weekly", number(retention.weekly)},
+                      {"monthly", number(retention.monthly)},
+                      {"yearly", number(retention.yearly)},
+                      {"within_ns", number(retention.within_ns)},
+                      {"lock_ns", number(retention.lock_ns)}}},
+                    {"command_limit_ns", job.command_limit_ns}}}});
+}
+
+WorkOrder decode_order(std::string_view line) {
+  return read_message(line, [](const Json& json) {
+    WorkOrder order;
+    order.kind = json.at("kind").get<std::string>() == "collect" ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
+    order.config_sha256 = json.at("config_sha256").get<std::string>();
+    order.run = json.at("run").get<std::string>();
+    order.reason = reason_from(json.at("reason").get<std::string>());
+    const Json& vault = json.at("vault");
+    order.vault = {vault.at("location").get<std::string>(), vault.at("credential_file").get<std::string>(),
+                   vault.at("password_file").get<std::string>(), vault.at("cache_directory").get<std::string>()};
+    const Json& job = json.at("job");
+    order.job.name = job.at("name").get<std::string>();
+    order.job.source.paths = job.at("files").get<std::vector<std::string>>();
+    order.job.source.exclude = job.at("exclude").get<std::vector<std::string>>();
+    order.job.source.one_file_system = job.at("one_file_system").get<bool>();
+    order.job.labels = job.at("labels").get<std::vector<std::pair<std::string, std::string>>>();
+    order.job.domain = job.at("domain").get<std::string>();
+    order.job.before = job.at("before").get<std::string>();
+    order.job.after = job.at("after").get<std::string>();
+    const auto number = [&](const char* key) -> std::optional<std::int64_t> {
+      const Json& value = job.at("retention").at(key);
+      return value.is_null() ? std::nullopt : std::optional(value.get<std::int64_t>());
+    };
+    order.job.retention = {number("last"),   number("daily"),     number("weekly"), number("monthly"),
+                           number("yearly"), number("within_ns"), number("lock_ns")};
+    order.job.command_limit_ns = job.at("command_limit_ns").get<std::int64_t>();
+    return order;
+  });
+}
+
+std::string encode_result(const WorkResult& result) {
+  return line_of({{"type", "result"},
+                  {"outcome", name_of(result.outcome)},
+                  {"snapshot", result.snapshot},
+                  {"error", result.error},
+                  {"summary", result.summary}});
+}
+
+WorkResult decode_result(std::string_view line) {
+  return read_message(line, [](const Json& json) {
+    return WorkResult{outcome_from(json.at("outcome").get<std::string>()), json.at("snapshot").get<std::string>(),
+                      json.at("error").get<std::string>(), json.at("summary").get<std::string>()};
+  });
+}
+
+std::string encode_progress(const WorkProgress& progress) {
+  return line_of({{"type", "progress"},
+                  {"bytes", progress.bytes},
+                  {"files", progress.files},
+                  {"problems", progress.problems}});
+}
+
+WorkMessage decode_message(std::string_view line) {
+  return read_message(line, [&](const Json& json) -> WorkMessage {
+    if (json.at("type").get<std::string>() == "result") return decode_result(line);
+    return WorkProgress{json.at("bytes").get<std::uint64_t>(), json.at("files").get<std::uint64_t>(),
+                        json.at("problems").get<std::uint64_t>()};
+  });
+}
+
+}  // namespace qcbak::daemon
