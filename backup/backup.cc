@@ -199,7 +199,8 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   result.findings = findings.sorted();
   result.bytes_added = counts.bytes_added;
   result.directories = tree.totals().directories;
-  if (!dry && options.unless_root == tree.reference_root()) {
+  if (!dry) result.state = crypto::HmacSha256(id_key.view()).mac(as_bytes("qcbak state"), tree.state().view());
+  if (!dry && options.unless_state == result.state && result.findings.empty()) {
     packs.flush();
     cache.save();
   } else if (!dry) {

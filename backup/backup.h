@@ -20,15 +20,17 @@ struct BackupOptions {
   enum class FileSystems { all, one } file_systems = FileSystems::all;
   enum class Unchanged { skip, read } unchanged = Unchanged::skip;  // --force reads all
   enum class Commit { yes, no } commit = Commit::yes;               // --dry-run: no; nothing is stored
-  // Nothing is committed when the tree is still the one with this reference root: paths and all that is below them are as
-  // they were. (Of the root directory itself that cannot be told.)
-  std::optional<repository::ChunkId> unless_root{};
+  // Nothing is committed when all is still in this state, and nothing was found that could not be backed up.
+  std::optional<crypto::Sha256> unless_state{};
   int compression_level = repository::kDefaultCompressionLevel;
   unsigned threads = 0;  // that hash, compress and seal; 0: one for each processor
 };
 
 struct BackupResult {
   repository::SnapshotId snapshot;  // zero after a dry run, or when there was nothing to commit
+  // Follows from the given paths and all that is below them: names, metadata, content. What lies above does not count.
+  // With a key of the domain: says nothing to others.
+  crypto::Sha256 state;
   std::uint64_t files_new = 0;
   std::uint64_t files_changed = 0;
   std::uint64_t files_unmodified = 0;

@@ -306,6 +306,7 @@ void FileReader::walk_wanted(const Wanted& wanted, const Place& here, const std:
                              const source::Status& status) {
   TreeEvent begin;
   begin.kind = TreeEvent::Kind::begin_directory;
+  begin.place = TreeEvent::Place::above;
   send(std::move(begin));
   for (const auto& [child, below] : wanted.below) {
     if (below.whole) {

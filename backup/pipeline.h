@@ -180,6 +180,8 @@ struct Span {
 // The walk, in the order in which the tree is written: a directory's entries between its begin and its end.
 struct TreeEvent {
   enum class Kind { begin_directory, end_directory, entry } kind = Kind::entry;
+  // Of a directory: does it lie above the given paths, only on the way to them?
+  enum class Place { above, within } place = Place::within;
   std::string name;       // of an entry, or of the directory at its end; the root's is empty
   source::Status status;  // of what is no file
   std::shared_ptr<FileJob> job;  // of a file; shared: by all names of its inode

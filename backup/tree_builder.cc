@@ -36,6 +36,23 @@ void TreeBuilder::count(const repository::Metadata& metadata) {
   groups_.insert(metadata.gid);
 }
 
+// What is given is an entry of a directory above, or the root itself.
+void TreeBuilder::note_state(const std::string& name, ByteView encoded) {
+  Bytes sizes;
+  append_le<std::uint64_t>(sizes, name.size());
+  append_le<std::uint64_t>(sizes, encoded.size());
+  state_hash_.update(sizes);
+  state_hash_.update(as_bytes(name));
+  state_hash_.update(encoded);
+}
+
+void TreeBuilder::add_to_parent(const std::string& name, const repository::Metadata& metadata, const Bytes& details,
+                                ByteView data_ids, const std::optional<ChunkId>& child) {
+  count(metadata);
+  if (open_.back().place == TreeEvent::Place::above) note_state(name, repository::encode_root(metadata, details));
+  open_.back().writer.add(name, metadata, details, data_ids, child);
+}
+
 void TreeBuilder::add_entry(TreeEvent event) {
   repository::Entry entry;
   std::vector<repository::Part> parts;
@@ -66,12 +83,12 @@ void TreeBuilder::add_entry(TreeEvent event) {
       entry.parts = std::move(parts);
     }
   }
-  count(entry.metadata);
-  open_.back().add(event.name, entry.metadata, repository::encode_details(entry), data_ids, child);
+  add_to_parent(event.name, entry.metadata, repository::encode_details(entry), data_ids, child);
 }
 
 void TreeBuilder::end_directory(const TreeEvent& event) {
-  const repository::NodeIds ids = open_.back().finish();
+  const repository::NodeIds ids = open_.back().writer.finish();
+  const TreeEvent::Place place = open_.back().place;
   open_.pop_back();
   repository::Entry entry;
   entry.metadata = event.status.metadata;
@@ -80,15 +97,20 @@ void TreeBuilder::end_directory(const TreeEvent& event) {
   if (open_.empty()) {
     root_ = repository::encode_root(entry.metadata, details);
     reference_root_ = ids.reference;
+    if (place == TreeEvent::Place::within) note_state("", root_);
+    return;
+  }
+  if (place == TreeEvent::Place::within) {
+    add_to_parent(event.name, entry.metadata, details, {}, ids.reference);
     return;
   }
   count(entry.metadata);
-  open_.back().add(event.name, entry.metadata, details, {}, ids.reference);
+  open_.back().writer.add(event.name, entry.metadata, details, {}, ids.reference);
 }
 
 void TreeBuilder::handle(TreeEvent event) {
   switch (event.kind) {
-    case TreeEvent::Kind::begin_directory: open_.emplace_back(store_); break;
+    case TreeEvent::Kind::begin_directory: open_.push_back({repository::DirectoryWriter(store_), event.place}); break;
     case TreeEvent::Kind::end_directory: end_directory(event); break;
     case TreeEvent::Kind::entry: add_entry(std::move(event)); break;
   }
@@ -96,6 +118,7 @@ void TreeBuilder::handle(TreeEvent event) {
 
 void TreeBuilder::finish() {
   check(open_.empty() && !root_.empty(), "every directory that was begun was ended");
+  state_ = state_hash_.finish();
   trees_.flush();
   references_.flush();
 }

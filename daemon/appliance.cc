@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "backup/repository/writer.h"
 #include "backup/source/capture.h"
@@ -42,6 +43,13 @@ std::string text(const Run& run) {
 std::string sha256_of(const std::string& file) {
   constexpr std::size_t kFileLimit = 1U << 20;
   return crypto::sha256(read_file(file, kFileLimit)).hex();
+}
+
+// Of the source, as the run's worker told it; empty: not known.
+std::string state_in(const Run& run) {
+  if (run.outcome != Outcome::complete) return "";
+  const auto summary = nlohmann::json::parse(run.summary, nullptr, false);
+  return summary.is_object() ? summary.value("state", "") : "";
 }
 
 std::string label(const repository::SnapshotInfo& snapshot, const std::string& key) {
@@ -285,7 +293,19 @@ void Appliance::start(const Run& run) {
   check(job != jobs_.end(), "the scheduler knows these jobs");
   try {
     const auto kind = run.job == kCollectJob ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
-    const WorkOrder order{kind, run.id, run.reason, vault_place(config_), *job, config_sha256_};
+    WorkOrder order;
+    order.kind = kind;
+    order.run = run.id;
+    order.reason = run.reason;
+    order.vault = vault_place(config_);
+    order.job = *job;
+    order.config_sha256 = config_sha256_;
+    if (run.reason == Reason::change || run.reason == Reason::start) {
+      if (const auto last = state_->last_commit(run.job)) {
+        order.unless_state = state_in(*last);
+        order.unless_snapshot = last->snapshot;
+      }
+    }
     audit_->run_begins(run);
     auto active = std::make_unique<Active>(run, order, workers_, lock_->descriptor(), loop_);
     wait_for_worker(*active);

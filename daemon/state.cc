@@ -199,6 +199,12 @@ std::optional<Run> State::last_success(const std::string& job) {
   return read_one(std::move(rows));
 }
 
+std::optional<Run> State::last_commit(const std::string& job) {
+  Statement rows = database_.prepare(select("WHERE job = ? AND snapshot <> '' ORDER BY started_ns DESC LIMIT 1"));
+  rows.bind(job);
+  return read_one(std::move(rows));
+}
+
 std::optional<Time> State::first_known(const std::string& job) {
   Statement row = database_.prepare("SELECT known_ns FROM jobs WHERE name = ?");
   if (!row.bind(job).step()) return std::nullopt;

@@ -30,19 +30,13 @@ using Json = nlohmann::json;
 constexpr std::size_t kFindingsTold = 1000;
 constexpr auto kProgressPause = std::chrono::seconds(1);
 
-// Of "/" itself a reference root says nothing.
-bool covers_root(const std::vector<std::string>& paths) {
-  return std::find(paths.begin(), paths.end(), "/") != paths.end();
-}
-
-// The reference root of the job's last snapshot.
-std::optional<repository::ChunkId> last_root(const repository::Repository& repository, const config::Job& job) {
-  const std::pair<std::string, std::string> label("job", job.name);
-  std::optional<repository::ChunkId> root;
-  for (const repository::SnapshotInfo& snapshot : repository.snapshots(nullptr))
-    if (std::find(snapshot.header.labels.begin(), snapshot.header.labels.end(), label) != snapshot.header.labels.end())
-      root = snapshot.header.reference_root;
-  return root;
+// The state in which nothing need be committed.
+std::optional<crypto::Sha256> unless_state(const WorkOrder& order, const repository::Repository& repository) {
+  if (order.unless_state.empty()) return std::nullopt;
+  const auto& snapshots = repository.log().snapshots;
+  const auto found = snapshots.find(repository::SnapshotId(from_hex(order.unless_snapshot)));
+  if (found == snapshots.end() || found->second.tombstone_number != 0) return std::nullopt;
+  return crypto::Sha256(from_hex(order.unless_state));
 }
 
 WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_token& stop) {
@@ -58,8 +52,7 @@ WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_t
   std::sort(options.labels.begin(), options.labels.end());
   for (const std::string& pattern : order.job.source.exclude) options.excludes.add(pattern);
   if (order.job.source.one_file_system) options.file_systems = BackupOptions::FileSystems::one;
-  const bool only_if_changed = order.reason == Reason::change || order.reason == Reason::start;
-  if (only_if_changed && !covers_root(options.paths)) options.unless_root = last_root(repository, order.job);
+  options.unless_state = unless_state(order, repository);
 
   const SystemClock clock;
   SystemRandom random;
@@ -87,6 +80,7 @@ WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_t
                       {"bytes_stored", result.bytes_stored},
                       {"duration_s", static_cast<double>(result.duration_ns) / 1e9},
                       {"findings", result.findings.size()},
+                      {"state", result.state.hex()},
                       {"forgotten", kept.forgotten},
                       {"errors", std::move(errors)}}
                      .dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -182,6 +176,8 @@ WorkOrder order_by_config(const WorkOrder& order, const std::string& path) {
   checked.kind = order.kind;
   checked.run = order.run;
   checked.reason = order.reason;
+  checked.unless_state = order.unless_state;
+  checked.unless_snapshot = order.unless_snapshot;
   checked.config_sha256 = order.config_sha256;
   checked.vault = vault_place(config);
   if (order.kind == WorkOrder::Kind::collect) return checked;

@@ -38,6 +38,8 @@ std::string encode_order(const WorkOrder& order) {
   const config::Retention& retention = job.retention;
   const auto number = [](const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(nullptr); };
   return line_of({{"config_sha256", order.config_sha256},
+                  {"unless_state", order.unless_state},
+                  {"unless_snapshot", order.unless_snapshot},
                   {"kind", order.kind == WorkOrder::Kind::collect ? "collect" : "back_up"},
                   {"run", order.run},
                   {"reason", name_of(order.reason)},
@@ -70,6 +72,8 @@ WorkOrder decode_order(std::string_view line) {
   return read_message(line, [](const Json& json) {
     WorkOrder order;
     order.kind = json.at("kind").get<std::string>() == "collect" ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
+    order.unless_state = json.at("unless_state").get<std::string>();
+    order.unless_snapshot = json.at("unless_snapshot").get<std::string>();
     order.config_sha256 = json.at("config_sha256").get<std::string>();
     order.run = json.at("run").get<std::string>();
     order.reason = reason_from(json.at("reason").get<std::string>());

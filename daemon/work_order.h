@@ -20,6 +20,8 @@ struct WorkOrder {
   Reason reason = Reason::schedule;
   VaultPlace vault;
   config::Job job;
+  // Nothing is committed while all is still in this state, and the snapshot that has it lives. Both empty: always.
+  std::string unless_state, unless_snapshot;
   std::string config_sha256;  // of the configuration file that the daemon works by
 };
 std::string encode_order(const WorkOrder& order);        // one line

@@ -151,5 +151,36 @@ TEST(Backup, NothingThereIsAnError) {
   EXPECT_THROW(shop.backup(options), Error);
 }
 
+TEST(Backup, CommitsNothingWhileTheStateIsTheSame) {
+  const Workshop shop;
+  shop.in_source("mkdir -p folder/below; echo one >folder/below/file; echo two >second; ln -s file folder/below/link; chmod 755 folder; chmod 644 second; sleep 1.2");
+  BackupOptions options;
+  options.paths = {shop.source() + "/folder", shop.source() + "/second"};
+  const BackupResult first = shop.backup(options);
+  options.unless_state = first.state;
+  const auto unchanged = [&] {
+    const BackupResult again = shop.backup(options);
+    EXPECT_EQ(again.snapshot == repository::SnapshotId(), again.state == first.state);
+    return again.state == first.state;
+  };
+  EXPECT_TRUE(unchanged());
+  shop.in_source("touch third; chmod 701 .");  // above the paths, and beside them
+  EXPECT_TRUE(unchanged());
+  for (const auto& [change, back] : std::vector<std::pair<std::string, std::string>>{
+           {"chmod 700 folder", "chmod 755 folder"},
+           {"chmod 600 second", "chmod 644 second"},
+           {"touch -d 2001-01-01 folder/below/link -h", ""},
+           {"echo three >folder/below/file", ""},
+           {"mv folder/below/file folder/below/other", ""},
+           {"rm second", ""}}) {
+    SCOPED_TRACE(change);
+    shop.in_source(change);
+    EXPECT_FALSE(unchanged());
+    if (back.empty()) continue;
+    shop.in_source(back);
+    EXPECT_TRUE(unchanged());
+  }
+}
+
 }  // namespace
 }  // namespace qcbak::tests

@@ -22,12 +22,16 @@ TEST(WorkOrder, ComesBackAsItWas) {
   order.job.after = "true";
   order.job.command_limit_ns = 5;
   order.kind = WorkOrder::Kind::collect;
+  order.unless_state = "ab";
+  order.unless_snapshot = "cd";
   order.job.retention.last = 3;
   order.job.retention.lock_ns = 7;
   const std::string line = encode_order(order);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const WorkOrder back = decode_order(line);
   EXPECT_EQ(back.kind, order.kind);
+  EXPECT_EQ(back.unless_state, "ab");
+  EXPECT_EQ(back.unless_snapshot, "cd");
   EXPECT_EQ(back.job.retention.last, 3);
   EXPECT_FALSE(back.job.retention.daily);
   EXPECT_EQ(back.job.retention.lock_ns, 7);
