@@ -157,7 +157,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
           ContentStorer storer(chunker, known_files(*finders[i]), *finders[i], chunks ? &*chunks : nullptr, findings, progress, counts,
                                stopper.get_token());
           // Also after a failure, which is known before its work goes: nobody may wait for what lies in the queue.
-          while (auto some = work.pop()) failure.guard([&] { storer.store(std::move(*some)); });
+          while (auto some = work.pop()) failure.guard([&] { storer.store(*some); });
           failure.guard([&] {
             if (chunks && !stopper.stop_requested()) chunks->flush();
           });

@@ -65,7 +65,7 @@ void hash_hole(crypto::Sha256Stream& hash, std::uint64_t length, const std::stop
   }
 }
 
-void ContentStorer::store(pipeline::Work work) {
+void ContentStorer::store(pipeline::Work& work) {
   if (auto* batch = std::get_if<pipeline::Batch>(&work)) {
     if (!stop_.stop_requested()) store_batch(*batch);
   } else {

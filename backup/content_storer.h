@@ -66,8 +66,9 @@ class ContentStorer {
   ContentStorer(const source::Chunker& chunker, KnownFiles known, ChunkFinder& finder, repository::ChunkWriter* chunks,
                 Findings& findings, Progress& progress, ContentCounts& counts, std::stop_token stop);
 
-  // Once a stop is requested, the shares in it are given up.
-  void store(pipeline::Work work);
+  // Once a stop is requested, what is left of it is not done. The shares in it are the caller's to drop, after an error has
+  // been made known: who waits for one would otherwise be told of a stop before its reason.
+  void store(pipeline::Work& work);
 
  private:
   void store_batch(pipeline::Batch& batch);

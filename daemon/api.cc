@@ -161,8 +161,9 @@ Json job_request(const ApiView& view, const Request& request, const Target& targ
     view.scheduler.request(job.name, caller.name);
     view.look();
     // It may have to wait until others have ended.
-    const auto run = view.scheduler.running(job.name) ? view.state.last(job.name) : std::nullopt;
-    return {{"job", job.name}, {"id", run ? Json(run->id) : Json(nullptr)}};
+    const auto run = view.state.last(job.name);
+    const bool begun = run && run->reason == Reason::request && run->started >= now;
+    return {{"job", job.name}, {"id", begun ? Json(run->id) : Json(nullptr)}};
   }
   throw Error(ErrorCode::usage, "there is no such request");
 }

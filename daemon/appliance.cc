@@ -112,7 +112,7 @@ std::unique_ptr<State> Appliance::open_state() const {
 void Appliance::settle_past() {
   std::map<std::string, repository::SnapshotInfo> by_run;
   for (repository::SnapshotInfo& snapshot : vault_.repository->snapshots(nullptr))
-    if (const std::string run = label(snapshot, "run"); !run.empty()) by_run.insert_or_assign(run, std::move(snapshot));
+    if (const std::string run = label(snapshot, "run"); !run.empty() && !label(snapshot, "job").empty()) by_run.insert_or_assign(run, std::move(snapshot));
 
   for (Run& run : state_->unfinished()) {
     const auto found = by_run.find(run.id);

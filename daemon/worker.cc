@@ -89,13 +89,13 @@ void Worker::take_line(std::string_view line) {
   else result_ = std::get<WorkResult>(message);
 }
 
-std::optional<WorkResult> Worker::receive() {
+bool Worker::take_lines() {
   for (;;) {
     std::array<char, 65536> buffer;
     const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
-    if (got <= 0) break;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+    if (got <= 0) return false;
     received_.append(buffer.data(), static_cast<std::size_t>(got));
     std::size_t begin = 0;
     for (std::size_t end = received_.find('\n'); end != std::string::npos; end = received_.find('\n', begin)) {
@@ -104,6 +104,18 @@ std::optional<WorkResult> Worker::receive() {
     }
     received_.erase(0, begin);
     if (received_.size() > kWorkLineLimit) throw Error(ErrorCode::failed, "a worker sent a line without end");
+  }
+}
+
+std::optional<WorkResult> Worker::receive() {
+  try {
+    if (take_lines()) return std::nullopt;
+  } catch (const Error& error) {
+    if (process_ >= 0) ::kill(process_, SIGKILL);
+    wait();
+    WorkResult refused;
+    refused.error = error.what();
+    return refused;
   }
   const bool own = process_ >= 0;
   const int status = wait();

@@ -22,13 +22,15 @@ class Worker {
   ~Worker();
 
   int descriptor() const { return socket_.get(); }  // readable when receive() has something
-  // Takes what has come. The result, once the worker is gone; of one that died, that it failed.
+  // Takes what has come. The result, once the worker is gone; of one that died, that it failed. One that sends what it
+  // should not is ended.
   std::optional<WorkResult> receive();
   // It ends soon, with a result.
   void stop();
   const WorkProgress& progress() const { return progress_; }
 
  private:
+  bool take_lines();  // false: there are no more
   void take_line(std::string_view line);
   void start();
   void connect(const std::string& at);

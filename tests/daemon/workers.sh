@@ -10,7 +10,8 @@ configure "
 [[job]]
 name = 'files'
 source = { files = ['$scratch/source'] }
-schedule = 'never'"
+schedule = 'never'
+retries = 0"
 chmod 644 qcbak.toml
 systemd-socket-activate --accept -l "$scratch/workers" "$QCBAKD" --worker --config "$scratch/qcbak.toml" 2>workers.log &
 workers=$!
@@ -64,4 +65,27 @@ ok python3 order.py
 ok qcbak ls "latest:$scratch" --label "run=$(printf 'f%.0s' {1..32})"
 out_has source
 out_lacks secret
+stop
+
+# A worker that goes wrong costs its run, and nothing else.
+cat >wrong.py <<'EOF'
+import os, socket
+s = socket.socket(socket.AF_UNIX); s.bind("wrong"); s.listen()
+for answer in (b"garbage\n", b'{"type":"result"}\n', b"x" * (5 << 20), b'{"type":"progress","bytes":-1}\n', b"", b'{"type":"result","outcome":"complete'):
+    c, _ = s.accept()
+    c.recv(65536)
+    try: c.sendall(answer)
+    except OSError: pass
+    c.close()
+EOF
+python3 wrong.py &
+wrong=$!
+within 10 "somebody answers" test -S wrong
+start --workers "$scratch/wrong"
+for _ in {1..6}; do
+  ends 1 qcbak job run files --follow
+  out_has 'outcome  failed'
+done
+kill -0 "$daemon" || fail "the daemon ended"
+wait "$wrong"
 stop
