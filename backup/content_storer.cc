@@ -129,9 +129,7 @@ bool ContentStorer::read(FileGroup::File& file) {
     return false;
   }
   // The walk saw a file with one name. If it has more by now, they are kept as files of their own.
-  repository::Metadata& metadata = job.status.metadata;
-  metadata.link_count = 1;
-  metadata.link_device = metadata.link_inode = 0;
+  job.keep_separate();
   return true;
 }
 

@@ -219,8 +219,7 @@ void FileReader::handle_file(const Place& parent, const std::string& name, const
   // Another name of some inode may have come here since, or another name of this one elsewhere.
   if (event.job->status.inode != inode.second) separate = true;
   if (separate) {
-    event.job->status.metadata.link_count = 1;
-    event.job->status.metadata.link_device = event.job->status.metadata.link_inode = 0;
+    event.job->keep_separate();
   } else if (links_.size() < kLinksRemembered) {
     links_[inode] = event.job;
   }

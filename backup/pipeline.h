@@ -113,6 +113,11 @@ struct FileJob {
   std::atomic<std::uint32_t> open = 0;       // shares that are not dropped yet
   std::atomic<bool> spoiled = false;         // a share was given up: nothing above counts. Known once open is 0
 
+  // Whatever other names it has: kept as a file of its own.
+  void keep_separate() {
+    status.metadata.link_count = 1;
+    status.metadata.link_device = status.metadata.link_inode = 0;
+  }
   void wait() const {
     for (std::uint32_t left = open.load(std::memory_order_acquire); left != 0; left = open.load(std::memory_order_acquire))
       open.wait(left, std::memory_order_acquire);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "cli/text.h"
 
 namespace qcbak::cli {
 namespace {
@@ -17,6 +18,11 @@ Json ask_daemon(control::Method method, const std::string& target) {
   Json reply = Json::parse(control::call(socket, method, target), nullptr, false);
   if (reply.is_discarded()) throw Error(ErrorCode::failed, "what answers at " + socket + " is no qcbakd");
   return reply;
+}
+
+std::string text_or_dash(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? "-" : one_line(found->get<std::string>());
 }
 
 }  // namespace qcbak::cli

@@ -17,11 +17,6 @@ constexpr std::uint64_t kHistoryMost = 1000;
 constexpr std::size_t kRunDigitsShown = 8;
 constexpr auto kAskAgain = std::chrono::milliseconds(200);
 
-std::string text_or_dash(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found == json.end() || found->is_null() ? "-" : one_line(found->get<std::string>());
-}
-
 // It becomes part of a request's first line.
 const std::string& name_given(const Invocation& invocation) {
   const std::string& name = invocation.arguments.operands().front();
@@ -31,13 +26,11 @@ const std::string& name_given(const Invocation& invocation) {
   return name;
 }
 
-void print(const Invocation& invocation, const Json& json) { invocation.output.document(json); }
-
 ExitCode run_list(const Invocation& invocation) {
   const Json jobs = ask_daemon(control::Method::get, "/v1/jobs");
   Output& output = invocation.output;
   if (output.json()) {
-    print(invocation, jobs);
+    invocation.output.document(jobs);
     return ExitCode::done;
   }
   Table table({{std::string(tr("JOB"))}, {std::string(tr("SCHEDULE"))}, {std::string(tr("NEXT"))}, {std::string(tr("PATHS"))}});
@@ -92,7 +85,7 @@ ExitCode run_run(const Invocation& invocation) {
   Json begun = ask_daemon(control::Method::post, "/v1/jobs/" + name_given(invocation) + "/run");
   const std::string id = text_or_dash(begun, "id");
   if (!invocation.arguments.has("follow") || id == "-") {
-    if (output.json()) print(invocation, begun);
+    if (output.json()) invocation.output.document(begun);
     else if (id == "-") output.line(tr("it waits for its turn"));
     else output.line(id);
     return ExitCode::done;
@@ -100,7 +93,7 @@ ExitCode run_run(const Invocation& invocation) {
   for (;;) {
     const Json run = ask_daemon(control::Method::get, "/v1/runs/" + id);
     if (!run.at("outcome").is_null()) {
-      if (output.json()) print(invocation, run);
+      if (output.json()) invocation.output.document(run);
       else if (!output.quiet()) describe(output, run);
       return exit_code_of(run);
     }
@@ -121,7 +114,7 @@ ExitCode run_show(const Invocation& invocation) {
     run = ask_daemon(control::Method::get, "/v1/jobs/" + name).at("last");
     if (run.is_null()) throw Error(ErrorCode::not_found, say("job \"{}\" has not run yet", name));
   }
-  if (invocation.output.json()) print(invocation, run);
+  if (invocation.output.json()) invocation.output.document(run);
   else describe(invocation.output, run);
   return ExitCode::done;
 }
@@ -132,7 +125,7 @@ ExitCode run_history(const Invocation& invocation) {
                                "/v1/jobs/" + name_given(invocation) + "/runs?limit=" + std::to_string(limit));
   Output& output = invocation.output;
   if (output.json()) {
-    print(invocation, runs);
+    invocation.output.document(runs);
     return ExitCode::done;
   }
   Table table({{std::string(tr("RUN"))},
@@ -152,7 +145,7 @@ ExitCode run_history(const Invocation& invocation) {
 
 ExitCode run_cancel(const Invocation& invocation) {
   const Json cancelled = ask_daemon(control::Method::post, "/v1/runs/" + name_given(invocation) + "/cancel");
-  if (invocation.output.json()) print(invocation, cancelled);
+  if (invocation.output.json()) invocation.output.document(cancelled);
   else if (!invocation.output.quiet()) invocation.output.line(tr("it is being stopped"));
   return ExitCode::done;
 }

@@ -10,20 +10,11 @@ PruneSummary prune(const Invocation& invocation, Session& session, bool dry_run)
   repository::CollectOptions options;
   if (dry_run) options.act = repository::CollectOptions::Act::only_report;
   repository::CollectResult total;
+  for (const repository::DomainKeys& domain : session.repository().domains())
+    total += repository::collect(session.context(domain), options, invocation.stop);
   std::vector<std::string> damaged;
-  bool too_little = false;
-  for (const repository::DomainKeys& domain : session.repository().domains()) {
-    const repository::CollectResult result = repository::collect(session.context(domain), options, invocation.stop);
-    total.packs_before += result.packs_before;
-    total.packs_rewritten += result.packs_rewritten;
-    total.packs_condemned += result.packs_condemned;
-    total.packs_removed += result.packs_removed;
-    total.bytes_freed += result.bytes_freed;
-    total.chunks_needed += result.chunks_needed;
-    total.snapshot_objects_removed += result.snapshot_objects_removed;
-    for (const repository::ObjectName& pack : result.packs_damaged) damaged.push_back(repository::pack_path(pack));
-    too_little |= result.space == repository::CollectResult::Space::too_little;
-  }
+  for (const repository::ObjectName& pack : total.packs_damaged) damaged.push_back(repository::pack_path(pack));
+  const bool too_little = total.space == repository::CollectResult::Space::too_little;
   PruneSummary summary;
   summary.json = {{"dry_run", dry_run},
                   {"packs_before", total.packs_before},

@@ -24,10 +24,7 @@ std::string environment(const char* name) {
 }
 
 crypto::SecretBytes read_credential(const std::string& path) {
-  Bytes file = in_context("credential", [&] { return read_file(path, kCredentialLimit); });
-  crypto::SecretBytes kept((ByteView(file)));
-  crypto::wipe(file);
-  return kept;
+  return in_context("credential", [&] { return crypto::read_secret_file(path, kCredentialLimit); });
 }
 
 // Which credential to use; nothing: a password. What was typed counts before the environment.

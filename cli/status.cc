@@ -8,11 +8,6 @@
 namespace qcbak::cli {
 namespace {
 
-std::string text_or_dash(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found == json.end() || found->is_null() ? "-" : one_line(found->get<std::string>());
-}
-
 std::string last_result(const Json& job) {
   if (job.at("running").get<bool>()) {
     const auto progress = job.find("progress");

@@ -86,6 +86,7 @@ Config parse(std::string_view text, const std::string& file) {
   refuse_unknown(root, "", {"daemon", "repository", "roles", "job"}, reading);
   Config config;
   config.file = file;
+  config.text = text;
   read_named(root, "daemon", daemon_options(), config.daemon, reading);
   read_named(root, "repository", repository_options(), config.repository, reading);
   if (config.repository.credential.empty() == config.repository.password_file.empty())

@@ -67,6 +67,7 @@ struct Setting {
 
 struct Config {
   std::string file;
+  std::string text;  // what it says, as it was read
   Daemon daemon;
   Repository repository;
   std::map<UserRole, std::vector<std::string>> roles;  // Unix users, or "@group"

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/guarded.h"
+#include "base/unique_fd.h"
 
 namespace qcbak::crypto {
 namespace {
@@ -116,6 +117,13 @@ bool equal_in_constant_time(ByteView a, ByteView b) {
 
 void wipe(MutableByteView bytes) {
   if (!bytes.empty()) sodium_memzero(bytes.data(), bytes.size());
+}
+
+SecretBytes read_secret_file(const std::string& path, std::size_t limit_bytes) {
+  Bytes file = read_file(path, limit_bytes);
+  SecretBytes kept((ByteView(file)));
+  wipe(file);
+  return kept;
 }
 
 }  // namespace qcbak::crypto

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 
 #include "base/bytes.h"
 #include "base/random.h"
@@ -57,6 +58,9 @@ class SecretKey {
 void require_key_size(std::size_t size);  // throws Error(damaged) unless 32
 template <class Tag>
 SecretKey<Tag>::SecretKey(ByteView from) : bytes_((require_key_size(from.size()), from)) {}
+
+// The whole of a file, at most `limit_bytes`; no other copy of it stays in memory. Error(io), Error(damaged).
+SecretBytes read_secret_file(const std::string& path, std::size_t limit_bytes);
 
 bool equal_in_constant_time(ByteView a, ByteView b);
 void wipe(MutableByteView bytes);

@@ -194,8 +194,8 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
   Json jobs = Json::array();
   for (const config::Job& job : view.jobs) jobs.push_back(json_of(view, job, now));
   if (path[1] == "jobs") return jobs;
-  const auto free = free_bytes(view);
-  if (path[1] == "status")
+  if (path[1] == "status") {
+    const auto free = free_bytes(view);
     return {{"version", QCBAK_VERSION},
             {"started", format_time(view.started)},
             {"repository", view.config.repository.location},
@@ -203,6 +203,7 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
             {"jobs", std::move(jobs)},
             {"free_bytes", free ? Json(*free) : Json(nullptr)},
             {"alerts", alerts(view, now)}};
+  }
   throw Error(ErrorCode::usage, "there is no such request");
 }
 

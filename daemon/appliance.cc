@@ -40,11 +40,6 @@ std::string text(const Run& run) {
          (run.tries > 1 ? ", try " + std::to_string(run.tries) : "") + ")";
 }
 
-std::string sha256_of(const std::string& file) {
-  constexpr std::size_t kFileLimit = 1U << 20;
-  return crypto::sha256(read_file(file, kFileLimit)).hex();
-}
-
 // Of the source, as the run's worker told it; empty: not known.
 std::string state_in(const Run& run) {
   if (run.outcome != Outcome::complete) return "";
@@ -65,7 +60,7 @@ Appliance::Active::Active(const Run& its_run, const WorkOrder& order, const std:
     : run(its_run), worker(order, workers, lock), readable(loop, ::dup(worker.descriptor())) {}
 
 Appliance::Appliance(config::Config config, std::string workers)
-    : config_(std::move(config)), config_sha256_(sha256_of(config_.file)), workers_(std::move(workers)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
+    : config_(std::move(config)), config_sha256_(sha256_of(config_)), workers_(std::move(workers)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
   if (config_.daemon.role == config::DaemonRole::replica)
     throw Error(ErrorCode::unsupported, "daemon.role = \"replica\" is not in this version");
   if (somebody_answers(config_.daemon.socket))
@@ -207,11 +202,13 @@ void Appliance::reload() {
   try {
     config::Config config = config::read(config_.file);
     if (config.daemon.state_dir != config_.daemon.state_dir || config.daemon.socket != config_.daemon.socket ||
-        config.repository.location != config_.repository.location)
-      throw Error(ErrorCode::usage, config_.file + ": state_dir, socket and the repository's location change at a restart");
+        config.daemon.role != config_.daemon.role || config.repository.location != config_.repository.location)
+      throw Error(ErrorCode::usage,
+                  config_.file + ": state_dir, socket, role and the repository's location change at a restart");
+    const std::string sha256 = sha256_of(config);
+    audit_->configuration_read(sha256);
     config_ = std::move(config);
-    config_sha256_ = sha256_of(config_.file);
-    audit_->configuration_read(config_sha256_);
+    config_sha256_ = sha256;
     plan_jobs(clock_().now());
     server_->set_roles(config_.roles);
     say(Level::info, "the configuration was read again");
@@ -300,7 +297,7 @@ void Appliance::start(const Run& run) {
     order.vault = vault_place(config_);
     order.job = *job;
     order.config_sha256 = config_sha256_;
-    if (run.reason == Reason::change || run.reason == Reason::start) {
+    if (run.reason == Reason::change) {
       if (const auto last = state_->last_commit(run.job)) {
         order.unless_state = state_in(*last);
         order.unless_snapshot = last->snapshot;

@@ -38,7 +38,7 @@ CREATE INDEX IF NOT EXISTS runs_unfinished ON runs (id) WHERE outcome IS NULL;
 constexpr std::string_view kColumns =
     "id, job, reason, slot_ns, tries, failures, asked_by, started_ns, ended_ns, outcome, snapshot, error, summary";
 
-constexpr std::array<std::string_view, 4> kReasons = {"schedule", "change", "request", "start"};
+constexpr std::array<std::string_view, 3> kReasons = {"schedule", "change", "request"};
 constexpr std::array<std::string_view, 6> kOutcomes = {"complete", "incomplete",  "unchanged",
                                                        "failed",   "interrupted", "cancelled"};
 

@@ -12,7 +12,7 @@
 
 namespace qcbak::daemon {
 
-enum class Reason { schedule, change, request, start };
+enum class Reason { schedule, change, request };
 enum class Outcome {
   complete,
   incomplete,   // committed, with findings

@@ -4,7 +4,6 @@
 
 #include "backup/storage/local_directory.h"
 #include "base/error.h"
-#include "base/unique_fd.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -12,22 +11,14 @@ namespace {
 constexpr std::size_t kCredentialLimit = 4U << 20;
 constexpr std::size_t kPasswordLimit = 64U << 10;
 
-crypto::SecretBytes read_secret(const std::string& path, std::size_t limit) {
-  Bytes file = read_file(path, limit);
-  crypto::SecretBytes kept((ByteView(file)));
-  crypto::wipe(file);
-  return kept;
-}
-
 // The first line, as every command takes it from a file; one from another system ends its lines with "\r\n".
 crypto::SecretBytes read_password(const std::string& path) {
-  Bytes file = read_file(path, kPasswordLimit);
-  std::string_view line = as_text(file).substr(0, as_text(file).find('\n'));
+  const crypto::SecretBytes file = crypto::read_secret_file(path, kPasswordLimit);
+  std::string_view line = as_text(file.view());
+  line = line.substr(0, line.find('\n'));
   if (line.ends_with('\r')) line.remove_suffix(1);
-  crypto::SecretBytes kept(as_bytes(line));
-  crypto::wipe(file);
-  if (kept.empty()) throw Error(ErrorCode::wrong_key, path + " has an empty first line");
-  return kept;
+  if (line.empty()) throw Error(ErrorCode::wrong_key, path + " has an empty first line");
+  return crypto::SecretBytes(as_bytes(line));
 }
 
 }  // namespace
@@ -56,7 +47,7 @@ Vault open_vault(const VaultPlace& place) {
   vault.repository = std::make_unique<repository::Repository>(*vault.storage, std::move(options));
   if (!place.credential_file.empty()) {
     const crypto::SecretBytes credential =
-        in_context("credential", [&] { return read_secret(place.credential_file, kCredentialLimit); });
+        in_context("credential", [&] { return crypto::read_secret_file(place.credential_file, kCredentialLimit); });
     vault.repository->unlock_with_credential(credential.view());
   } else {
     const crypto::SecretBytes password = in_context("password", [&] { return read_password(place.password_file); });

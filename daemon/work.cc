@@ -15,7 +15,6 @@
 #include "backup/repository/collect.h"
 #include "backup/source/capture.h"
 #include "base/error.h"
-#include "crypto/hash.h"
 #include "daemon/message_log.h"
 #include "daemon/retention.h"
 #include "daemon/shell.h"
@@ -92,22 +91,15 @@ WorkResult collect(const WorkOrder& order, const std::stop_token& stop) {
   const SystemClock clock;
   SystemRandom random;
   repository::CollectResult total;
+  for (const repository::DomainKeys& domain : vault.repository->domains())
+    total += repository::collect({*vault.storage, *vault.repository, domain, clock, random}, {}, stop);
   WorkResult work;
   work.outcome = Outcome::complete;
-  for (const repository::DomainKeys& domain : vault.repository->domains()) {
-    const repository::CollectResult result =
-        repository::collect({*vault.storage, *vault.repository, domain, clock, random}, {}, stop);
-    total.packs_rewritten += result.packs_rewritten;
-    total.packs_removed += result.packs_removed;
-    total.bytes_freed += result.bytes_freed;
-    if (!result.packs_damaged.empty()) {
-      work.outcome = Outcome::incomplete;
-      work.error = std::to_string(result.packs_damaged.size()) + " packs are damaged and left as they are; next: qcbak verify";
-    } else if (result.space == repository::CollectResult::Space::too_little) {
-      work.outcome = Outcome::incomplete;
-      work.error = "there is too little space to rewrite packs";
-    }
-  }
+  if (!total.packs_damaged.empty())
+    work.error = std::to_string(total.packs_damaged.size()) + " packs are damaged and left as they are; next: qcbak verify";
+  else if (total.space == repository::CollectResult::Space::too_little)
+    work.error = "there is too little space to rewrite packs";
+  if (!work.error.empty()) work.outcome = Outcome::incomplete;
   work.summary = Json{{"packs_rewritten", total.packs_rewritten},
                       {"packs_removed", total.packs_removed},
                       {"bytes_freed", total.bytes_freed}}
@@ -162,16 +154,14 @@ void require_own_user(int socket) {
 }
 
 WorkOrder order_by_config(const WorkOrder& order, const std::string& path) {
-  constexpr std::size_t kConfigLimit = 1U << 20;
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) throw_errno("read", path);
   if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     throw Error(ErrorCode::refused, path + " must be a file of root's that nobody else can write");
-  const Bytes text = read_file(path, kConfigLimit);
-  if (crypto::sha256(text).hex() != order.config_sha256)
+  const config::Config config = config::read(path);
+  if (sha256_of(config) != order.config_sha256)
     throw Error(ErrorCode::refused, path + " is not what the daemon works by")
         .with_hint("have the daemon read it again: systemctl reload qcbakd");
-  const config::Config config = config::parse(as_text(text), path);
   WorkOrder checked;
   checked.kind = order.kind;
   checked.run = order.run;

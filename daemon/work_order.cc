@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "crypto/hash.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -32,6 +33,8 @@ auto read_message(std::string_view line, Reader&& reader) {
 }
 
 }  // namespace
+
+std::string sha256_of(const config::Config& config) { return crypto::sha256(as_bytes(config.text)).hex(); }
 
 std::string encode_order(const WorkOrder& order) {
   const config::Job& job = order.job;

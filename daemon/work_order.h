@@ -24,6 +24,7 @@ struct WorkOrder {
   std::string unless_state, unless_snapshot;
   std::string config_sha256;  // of the configuration file that the daemon works by
 };
+std::string sha256_of(const config::Config& config);  // of its text, hexadecimal
 std::string encode_order(const WorkOrder& order);        // one line
 WorkOrder decode_order(std::string_view line);           // Error(failed)
 

@@ -400,6 +400,19 @@ CollectResult Collector::run() {
 
 }  // namespace
 
+CollectResult& CollectResult::operator+=(const CollectResult& other) {
+  packs_before += other.packs_before;
+  packs_rewritten += other.packs_rewritten;
+  packs_condemned += other.packs_condemned;
+  packs_removed += other.packs_removed;
+  bytes_freed += other.bytes_freed;
+  chunks_needed += other.chunks_needed;
+  snapshot_objects_removed += other.snapshot_objects_removed;
+  packs_damaged.insert(packs_damaged.end(), other.packs_damaged.begin(), other.packs_damaged.end());
+  if (other.space == Space::too_little) space = Space::too_little;
+  return *this;
+}
+
 CollectResult collect(const WriteContext& context, const CollectOptions& options, std::stop_token stop) {
   return Collector(context, options, std::move(stop)).run();
 }

@@ -25,6 +25,9 @@ struct CollectResult {
   std::uint64_t snapshot_objects_removed = 0;  // of forgotten snapshots and of runs that never committed
   std::vector<ObjectName> packs_damaged;       // left as they are, though something in them is unneeded
   enum class Space { enough, too_little } space = Space::enough;  // too little: some packs were not rewritten
+
+  // With that of another domain.
+  CollectResult& operator+=(const CollectResult& other);
 };
 
 // Error(damaged) and nothing is removed, when any living snapshot's reference tree cannot be walked to its end, or a

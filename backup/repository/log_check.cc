@@ -1,19 +1,14 @@
 #include "backup/repository/log_check.h"
 
-#include <unistd.h>
-
 #include <charconv>
 
 #include "backup/repository/config.h"
 #include "backup/repository/format.h"
+#include "backup/repository/repository.h"
 #include "base/error.h"
-#include "base/unique_fd.h"
 
 namespace qcbak::repository {
 namespace {
-
-
-
 
 std::uint64_t last_number(const storage::ReadStorage& storage) {
   std::uint64_t last = 0;
@@ -90,20 +85,12 @@ class Checker {
     }
     if (!whole_) return true;
     try {
-      apply_log_entry(state_, config_hash_, entry, *stored, [this](const ObjectName& name) { return key_object(name); });
+      apply_log_entry(state_, config_hash_, entry, *stored, [this](const ObjectName& name) { return load_key_object(storage_, keys_directory_, name); });
     } catch (const Error& error) {
       find(number, error.what());
       whole_ = false;
     }
     return true;
-  }
-
-  std::optional<Bytes> key_object(const ObjectName& name) const {
-    if (auto stored = storage_.get(key_path(name), kKeyObjectLimit)) return stored;
-    if (keys_directory_.empty()) return std::nullopt;
-    const std::string path = keys_directory_ + "/" + name.hex();
-    if (::access(path.c_str(), R_OK) != 0) return std::nullopt;
-    return read_file(path, kKeyObjectLimit);
   }
 
   const storage::ReadStorage& storage_;
@@ -121,7 +108,7 @@ class Checker {
 LogCheck check_log(const storage::ReadStorage& storage, const std::string& keys_directory,
                    const std::vector<LogHead>& known) {
   const auto config = storage.get(kConfigPath, kConfigLimit);
-  if (!config) throw Error(ErrorCode::no_repository, "there is no repository at " + storage.description());
+  if (!config) throw no_repository(storage);
   in_context("config", [&] { parse_config(*config); });
   return Checker(storage, keys_directory, crypto::sha256(*config)).run(known);
 }

@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::size_t kLogCacheLimit = std::size_t(1) << 30;
 
-Error no_repository(const storage::ReadStorage& storage) {
-  return Error(ErrorCode::no_repository, "no repository at " + storage.description())
-      .with_hint("check --repo or QCBAK_REPO, or make one with: qcbak init");
-}
-
 std::string index_cache_name(const DomainKeys& domain, const ObjectName& name) {
   return domain.id.hex() + "-" + name.hex();
 }
@@ -97,16 +92,22 @@ std::string Repository::log_cache_path() const {
   return cache.empty() ? "" : cache + "/log";
 }
 
-std::optional<Bytes> Repository::load_key_object(const ObjectName& name) const {
-  if (auto stored = storage_.get(key_path(name), kKeyObjectLimit)) return stored;
-  if (options_.keys_directory.empty()) return std::nullopt;
-  const std::string path = options_.keys_directory + "/" + name.hex();
+Error no_repository(const storage::ReadStorage& storage) {
+  return Error(ErrorCode::no_repository, "no repository at " + storage.description())
+      .with_hint("check --repo or QCBAK_REPO, or make one with: qcbak init");
+}
+
+std::optional<Bytes> load_key_object(const storage::ReadStorage& storage, const std::string& keys_directory,
+                                     const ObjectName& name) {
+  if (auto stored = storage.get(key_path(name), kKeyObjectLimit)) return stored;
+  if (keys_directory.empty()) return std::nullopt;
+  const std::string path = keys_directory + "/" + name.hex();
   if (::access(path.c_str(), R_OK) != 0) return std::nullopt;
   return read_file(path, kKeyObjectLimit);
 }
 
 void Repository::apply(const LogEntry& entry, ByteView stored) {
-  apply_log_entry(log_, config_hash_, entry, stored, [this](const ObjectName& name) { return load_key_object(name); });
+  apply_log_entry(log_, config_hash_, entry, stored, [this](const ObjectName& name) { return load_key_object(storage_, options_.keys_directory, name); });
   if (entry.kind() == LogKind::label || entry.kind() == LogKind::hold) annotations_.push_back(entry);
   // An index that is loaded must not go on offering chunks of packs that are about to go, or gone.
   const std::vector<ObjectName>* leaving = nullptr;

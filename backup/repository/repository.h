@@ -13,6 +13,7 @@
 #include "backup/repository/index.h"
 #include "backup/repository/log.h"
 #include "backup/storage/storage.h"
+#include "base/error.h"
 #include "base/guarded.h"
 
 namespace qcbak::repository {
@@ -82,7 +83,6 @@ class Repository {
 
  private:
   void load_log();
-  std::optional<Bytes> load_key_object(const ObjectName& name) const;
   void adopt(std::vector<DomainKeys> domains);
   std::optional<DomainKeys> open_domain(const DomainId& domain, const SlotObject& slot, const CustodianSeed& seed) const;
   void apply(const LogEntry& entry, ByteView stored);
@@ -106,6 +106,12 @@ class Repository {
   };
   mutable Guarded<Indexes> indexes_;
 };
+
+// A key object, from the repository or from where keys lie apart (empty: nowhere).
+std::optional<Bytes> load_key_object(const storage::ReadStorage& storage, const std::string& keys_directory,
+                                     const ObjectName& name);
+// What is said when there is none.
+Error no_repository(const storage::ReadStorage& storage);
 
 // What a new repository starts with.
 struct CreateOptions {
