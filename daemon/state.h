@@ -70,6 +70,9 @@ class State {
   std::optional<Time> first_known(const std::string& job);  // when the state first heard of it
   std::vector<Run> history(const std::string& job, std::int64_t limit);  // newest first
 
+  // For what else the daemon must not forget, in tables of its own.
+  Database& database() { return database_; }
+
  private:
   Database database_;
 };
