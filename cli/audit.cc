@@ -79,7 +79,7 @@ ExitCode run_show(const Invocation& invocation) {
     crypto::Sha256 hash;
   };
   std::deque<Row> rows;
-  session.repository().for_each_log_entry([&](const LogEntry& entry, const crypto::Sha256& hash) {
+  session.repository().for_each_log_entry(1, [&](const LogEntry& entry, const crypto::Sha256& hash) {
     if (invocation.arguments.has("acts") && entry.kind() != repository::LogKind::audit) return;
     rows.push_back({entry, hash});
     if (rows.size() > limit) rows.pop_front();

@@ -12,10 +12,10 @@ constexpr const char* kDefaultSocket = "/run/qcbak/qcbak.sock";
 
 }  // namespace
 
-Json ask_daemon(control::Method method, const std::string& target) {
+Json ask_daemon(control::Method method, const std::string& target, const Json& body) {
   const char* named = std::getenv("QCBAK_SOCKET");
   const std::string socket = named != nullptr && *named != '\0' ? named : kDefaultSocket;
-  Json reply = Json::parse(control::call(socket, method, target), nullptr, false);
+  Json reply = Json::parse(control::call(socket, method, target, body.is_null() ? "" : body.dump()), nullptr, false);
   if (reply.is_discarded()) throw Error(ErrorCode::failed, "what answers at " + socket + " is no qcbakd");
   return reply;
 }

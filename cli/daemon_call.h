@@ -9,7 +9,7 @@
 namespace qcbak::cli {
 
 // At QCBAK_SOCKET, or where it usually is. Errors are those that the daemon reports.
-Json ask_daemon(control::Method method, const std::string& target);
+Json ask_daemon(control::Method method, const std::string& target, const Json& body = nullptr);
 // A member that is a text, on one line; "-" when it is missing or null.
 std::string text_or_dash(const Json& json, const char* key);
 

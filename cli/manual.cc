@@ -129,6 +129,8 @@ std::string_view summary_of_group(std::string_view verb) {
       {"config", "Check and show the daemon's configuration"},
       {"job", "Run the daemon's jobs, and see what came of them"},
       {"key", "Manage who holds keys"},
+      {"plan", "Submit, see and approve the plan that backups run to"},
+      {"user", "Manage people and the keys they sign with"},
   };
   for (const Term& group : kGroups)
     if (group.term == verb) return group.meaning;

@@ -193,6 +193,23 @@ SecretBytes read_first_password(const Invocation& invocation) {
   return ask_twice(invocation);
 }
 
+SecretBytes read_passphrase(const Invocation& invocation) {
+  if (const std::string file = environment("QCBAK_SIGN_PASSWORD_FILE"); !file.empty())
+    return password_from_file(file, invocation.stop);
+  if (!input_is_terminal())
+    throw Error(ErrorCode::wrong_key, std::string(tr("no passphrase was given, and there is no terminal to ask for it")))
+        .with_hint(std::string(tr("name a file that holds it with QCBAK_SIGN_PASSWORD_FILE")));
+  return Terminal(false).ask(std::string(tr("Passphrase of your signing key: ")), invocation.stop);
+}
+
+SecretBytes read_new_passphrase(const Invocation& invocation) {
+  if (const auto file = invocation.arguments.value("new-password-file"))
+    return strong_enough(password_from_file(*file, invocation.stop));
+  if (const std::string file = environment("QCBAK_SIGN_PASSWORD_FILE"); !file.empty())
+    return strong_enough(password_from_file(file, invocation.stop));
+  return ask_twice(invocation);
+}
+
 SecretBytes read_new_password(const Invocation& invocation) {
   if (const auto file = invocation.arguments.value("new-password-file"))
     return strong_enough(password_from_file(*file, invocation.stop));

@@ -19,6 +19,10 @@ crypto::SecretBytes read_password(const Invocation& invocation);
 crypto::SecretBytes read_first_password(const Invocation& invocation);
 // From --new-password-file or QCBAK_NEW_PASSWORD_FILE, else from the terminal, twice.
 crypto::SecretBytes read_new_password(const Invocation& invocation);
+// The passphrase of a signing key: from QCBAK_SIGN_PASSWORD_FILE, else from the terminal.
+crypto::SecretBytes read_passphrase(const Invocation& invocation);
+// One to be set: from --new-password-file or QCBAK_SIGN_PASSWORD_FILE, else from the terminal, twice.
+crypto::SecretBytes read_new_passphrase(const Invocation& invocation);
 
 // Asks a question on the terminal that only "y" or "yes" ("c", "có") answers. False when standard input is none.
 bool confirmed_on_terminal(const Invocation& invocation, const std::string& question);

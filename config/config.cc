@@ -83,7 +83,7 @@ Config parse(std::string_view text, const std::string& file) {
                                       std::string(error.description()))
         .with_hint("the file is TOML; see qcbak.toml(5)");
   }
-  refuse_unknown(root, "", {"daemon", "repository", "roles", "job"}, reading);
+  refuse_unknown(root, "", {"daemon", "repository", "roles", "approval", "job"}, reading);
   Config config;
   config.file = file;
   config.text = text;
@@ -94,6 +94,7 @@ Config parse(std::string_view text, const std::string& file) {
             config.repository.credential.empty() ? "nothing opens it" : "two things open it",
             "give either credential or password_file");
   read_named(root, "roles", roles_options(), config.roles, reading);
+  read_named(root, "approval", approval_options(), config.approval, reading);
   if (const toml::node* jobs = root.get("job")) {
     const toml::array* array = jobs->as_array();
     if (array == nullptr) fail_at(reading, *jobs, "job", "jobs are written as [[job]]");

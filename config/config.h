@@ -31,6 +31,13 @@ struct Repository {
   std::string password_file;  // one of the two is given
 };
 
+// How people approve. docs/people.md
+struct Approval {
+  bool signatures_required = true;  // also of those who have no key
+  bool wait_for_first_plan = false;
+  std::string combined_roles;  // why somebody may have two of operator, key custodian and approver; empty: nobody may
+};
+
 struct FilesSource {
   std::vector<std::string> paths;  // absolute
   std::vector<std::string> exclude;
@@ -71,6 +78,7 @@ struct Config {
   Daemon daemon;
   Repository repository;
   std::map<UserRole, std::vector<std::string>> roles;  // Unix users, or "@group"
+  Approval approval;
   std::vector<Job> jobs;
   std::vector<Setting> settings;  // all of them, in the order of the manual
 };

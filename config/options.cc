@@ -103,6 +103,23 @@ constexpr Option<Roles> kRolesOptions[] = {
     {"auditor", "users", "[\"@qcbak-auditor\"]", "who reads everything but content", set_role<UserRole::auditor>},
 };
 
+// One of two words: is it the second?
+bool is_second(const Value& value, std::string_view first, std::string_view second) {
+  const std::string text = value.text();
+  if (text != first && text != second)
+    value.fail("it is neither \"" + std::string(first) + "\" nor \"" + std::string(second) + "\"");
+  return text == second;
+}
+
+constexpr Option<Approval> kApprovalOptions[] = {
+    {"signatures", "\"required\" or \"optional\"", "\"required\"", "whether people who have no key of their own may approve",
+     [](Approval& a, const Value& v) { a.signatures_required = !is_second(v, "required", "optional"); }},
+    {"before_first_plan", "\"run\" or \"wait\"", "\"run\"", "what jobs do before a plan was ever approved",
+     [](Approval& a, const Value& v) { a.wait_for_first_plan = is_second(v, "run", "wait"); }},
+    {"combined_roles", "text", "", "why somebody may have two of operator, key-custodian and approver; without it nobody may",
+     [](Approval& a, const Value& v) { a.combined_roles = v.text(); }},
+};
+
 constexpr Option<Job> kJobOptions[] = {
     {"name", "name", "", "the job's name, once in the file", [](Job& j, const Value& v) { j.name = name_from(v); }, Presence::required},
     {"source", "table", "", "what is backed up",
@@ -142,6 +159,7 @@ void add_rows(std::vector<OptionRow>& rows, std::string_view section, std::span<
 std::span<const Option<Daemon>> daemon_options() { return kDaemonOptions; }
 std::span<const Option<Repository>> repository_options() { return kRepositoryOptions; }
 std::span<const Option<Roles>> roles_options() { return kRolesOptions; }
+std::span<const Option<Approval>> approval_options() { return kApprovalOptions; }
 std::span<const Option<Job>> job_options() { return kJobOptions; }
 
 std::vector<OptionRow> option_table() {
@@ -149,6 +167,7 @@ std::vector<OptionRow> option_table() {
   add_rows<Daemon>(rows, "daemon", kDaemonOptions);
   add_rows<Repository>(rows, "repository", kRepositoryOptions);
   add_rows<Roles>(rows, "roles", kRolesOptions);
+  add_rows<Approval>(rows, "approval", kApprovalOptions);
   add_rows<Job>(rows, "job", kJobOptions);
   add_rows<FilesSource>(rows, "job.source", kFilesOptions);
   add_rows<Retention>(rows, "job.retention", kRetentionOptions);

@@ -12,6 +12,7 @@ using Roles = std::map<UserRole, std::vector<std::string>>;
 std::span<const Option<Daemon>> daemon_options();
 std::span<const Option<Repository>> repository_options();
 std::span<const Option<Roles>> roles_options();
+std::span<const Option<Approval>> approval_options();
 std::span<const Option<Job>> job_options();
 
 }  // namespace qcbak::config

@@ -7,6 +7,9 @@
 
 #include "base/error.h"
 #include "daemon/message_log.h"
+#include "daemon/people_requests.h"
+#include "daemon/plan_requests.h"
+#include "daemon/request_target.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -21,45 +24,6 @@ constexpr std::int64_t kOverdueAfter_ns = 3'600'000'000'000;
 constexpr std::uint64_t kLowSpaceBytes = 1U << 30;
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-// Path components and the query of a target.
-struct Target {
-  std::vector<std::string> path;
-  std::map<std::string, std::string> query;
-};
-
-Target parse_target(std::string_view text) {
-  Target target;
-  const std::size_t mark = text.find('?');
-  std::string_view path = text.substr(0, mark);
-  while (!path.empty()) {
-    if (path.front() != '/') throw Error(ErrorCode::usage, "a target starts with \"/\"");
-    path.remove_prefix(1);
-    const std::size_t end = std::min(path.find('/'), path.size());
-    target.path.emplace_back(path.substr(0, end));
-    path.remove_prefix(end);
-  }
-  std::string_view query = mark == std::string_view::npos ? "" : text.substr(mark + 1);
-  while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    target.query.emplace(pair.substr(0, equals), equals < pair.size() ? pair.substr(equals + 1) : "");
-    query.remove_prefix(std::min(end + 1, query.size()));
-  }
-  return target;
-}
-
-std::int64_t number_of(const Target& target, const std::string& name, std::int64_t unless_given, std::int64_t most) {
-  const auto found = target.query.find(name);
-  if (found == target.query.end()) return unless_given;
-  std::int64_t value = 0;
-  const std::string& text = found->second;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > most)
-    throw Error(ErrorCode::usage, name + " is a number from 1 to " + std::to_string(most));
-  return value;
-}
 
 Json json_of(const std::optional<Time>& time) { return time ? Json(format_time(*time)) : Json(nullptr); }
 Json json_of(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
@@ -83,12 +47,14 @@ Json json_of(const Run& run) {
 Json json_of(const ApiView& view, const config::Job& job, Time now) {
   const auto last = view.state.last(job.name);
   const auto success = view.state.last_success(job.name);
+  const auto held = view.held.find(job.name);
   Json json{{"name", job.name},
             {"files", job.source.paths},
             {"schedule", job.schedule ? Json(job.schedule->text()) : Json(nullptr)},
             {"on_change", job.on_change},
             {"next", json_of(view.scheduler.next_slot(job.name, now))},
             {"running", view.scheduler.running(job.name)},
+            {"held", held != view.held.end() ? Json(held->second) : Json(nullptr)},
             {"last", last ? json_of(*last) : Json(nullptr)},
             {"last_success", success ? Json(json_of(success->ended)) : Json(nullptr)}};
   if (last && !last->outcome)
@@ -119,24 +85,19 @@ Json alerts(const ApiView& view, Time now) {
   Json alerts = Json::array();
   if (const auto free = free_bytes(view); free && *free < kLowSpaceBytes)
     alerts.push_back({{"job", nullptr}, {"what", "the repository's medium has only " + std::to_string(*free >> 20) + " MiB left"}});
+  if (!view.people_and_plans.in_force() && view.held.empty() && !view.config.jobs.empty())
+    alerts.push_back({{"job", nullptr}, {"what", "no plan has been approved yet; next: qcbak plan submit"}});
   for (const config::Job& job : view.jobs) {
     const auto last = view.state.last(job.name);
     const auto alert = [&](const std::string& what) { alerts.push_back({{"job", job.name}, {"what", what}}); };
     if (last && last->outcome == Outcome::failed) alert("the last run failed: " + last->error);
     if (last && last->outcome == Outcome::incomplete) alert("the last run could not back up everything");
+    if (const auto held = view.held.find(job.name); held != view.held.end()) alert("it is held: " + held->second);
     if (is_overdue(view, job, now)) alert("it is overdue: no run has succeeded since its schedule asked for one");
     if (view.incompletely_watched.contains(job.name) && !job.schedule)
       alert("not everything can be watched for changes (fs.inotify.max_user_watches, or what the daemon's user may read): give it a schedule");
   }
   return alerts;
-}
-
-void require(const Caller& caller, std::initializer_list<UserRole> any_of) {
-  if (std::any_of(any_of.begin(), any_of.end(), [&](UserRole role) { return caller.has(role); })) return;
-  std::string needed;
-  for (const UserRole role : any_of) needed += (needed.empty() ? "" : " or ") + std::string(config::name_of(role));
-  throw Error(ErrorCode::refused, "user " + caller.name + " does not have the role " + needed)
-      .with_hint("ask an administrator, who gives roles in the configuration");
 }
 
 const config::Job& job_named(const ApiView& view, const std::string& name) {
@@ -145,7 +106,7 @@ const config::Job& job_named(const ApiView& view, const std::string& name) {
   throw Error(ErrorCode::not_found, "there is no job \"" + name + "\"").with_hint("\"qcbak job list\" names them");
 }
 
-Json job_request(const ApiView& view, const Request& request, const Target& target, const Caller& caller, Time now) {
+Json job_request(const ApiView& view, const Request& request, const RequestTarget& target, const Caller& caller, Time now) {
   const config::Job& job = job_named(view, target.path[2]);
   const bool get = request.method == "GET";
   if (target.path.size() == 3 && get) return json_of(view, job, now);
@@ -156,7 +117,9 @@ Json job_request(const ApiView& view, const Request& request, const Target& targ
     return runs;
   }
   if (target.path.size() == 4 && target.path[3] == "run" && request.method == "POST") {
-    require(caller, {UserRole::operating, UserRole::administrator});
+    require(caller, {UserRole::operating, UserRole::administrator}, view.config.approval.combined_roles);
+    if (const auto held = view.held.find(job.name); held != view.held.end())
+      throw Error(ErrorCode::refused, "job \"" + job.name + "\" is held: " + held->second).with_hint("have it approved: qcbak plan submit");
     view.audit.request_taken(request.method + " " + request.target, caller);
     view.scheduler.request(job.name, caller.name);
     view.look();
@@ -168,12 +131,12 @@ Json job_request(const ApiView& view, const Request& request, const Target& targ
   throw Error(ErrorCode::usage, "there is no such request");
 }
 
-Json run_request(const ApiView& view, const Request& request, const Target& target, const Caller& caller) {
+Json run_request(const ApiView& view, const Request& request, const RequestTarget& target, const Caller& caller) {
   const auto run = view.state.run(target.path[2]);
   if (!run) throw Error(ErrorCode::not_found, "there is no run \"" + target.path[2] + "\"");
   if (target.path.size() == 3 && request.method == "GET") return json_of(*run);
   if (target.path.size() == 4 && target.path[3] == "cancel" && request.method == "POST") {
-    require(caller, {UserRole::operating, UserRole::administrator});
+    require(caller, {UserRole::operating, UserRole::administrator}, view.config.approval.combined_roles);
     view.audit.request_taken(request.method + " " + request.target, caller);
     if (!view.cancel(run->id)) throw Error(ErrorCode::failed, "run " + run->id + " is not in work");
     return {{"id", run->id}};
@@ -185,11 +148,15 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
   if (caller.roles.empty())
     throw Error(ErrorCode::refused, "user " + caller.name + " has no role here")
         .with_hint("ask an administrator, who gives roles in the configuration");
-  const Target target = parse_target(request.target);
+  if (const auto person = view.people_and_plans.person(caller.name); person && person->locked)
+    throw Error(ErrorCode::refused, "user " + caller.name + " is locked").with_hint("an administrator unlocks: qcbak user unlock " + caller.name);
+  const RequestTarget target = parse_target(request.target);
   const std::vector<std::string>& path = target.path;
   if (path.size() < 2 || path[0] != "v1") throw Error(ErrorCode::usage, "there is no such request");
   if (path[1] == "jobs" && path.size() >= 3) return job_request(view, request, target, caller, now);
   if (path[1] == "runs" && path.size() >= 3) return run_request(view, request, target, caller);
+  if (path[1] == "plans") return plan_request(view, request, target, caller, now);
+  if (path[1] == "people") return people_request(view, request, target, caller, now);
   if (request.method != "GET" || path.size() != 2) throw Error(ErrorCode::usage, "there is no such request");
   Json jobs = Json::array();
   for (const config::Job& job : view.jobs) jobs.push_back(json_of(view, job, now));

@@ -29,6 +29,11 @@ struct ApiView {
   std::function<void()> look;  // starts what is due
   const std::set<std::string>& incompletely_watched;
   AuditLog& audit;
+  Register& people_and_plans;
+  const std::map<std::string, std::string>& held;  // jobs that do not run, and why
+  std::function<void()> register_changed;          // takes in what was written, and holds jobs by it
+  const std::string& repository_id;                // SHA-256 of its config, hexadecimal
+  Random& random;
   const storage::Storage& storage;
   std::size_t connections = 0;
 };

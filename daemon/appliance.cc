@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "daemon/api.h"
 #include "daemon/message_log.h"
+#include "daemon/plan.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -75,7 +76,10 @@ Appliance::Appliance(config::Config config, std::string workers)
   vault_ = open_vault(vault_place(config_));
   audit_ = std::make_unique<AuditLog>(vault_, clock_(), random_);
   audit_->daemon_started(config_sha256_);
+  repository_id_ = vault_.repository->config_hash().hex();
   state_ = open_state();
+  register_ = std::make_unique<Register>(state_->database());
+  register_->catch_up(*vault_.repository);
   settle_past();
   plan_jobs(started_);
   const std::string& socket = config_.daemon.socket;
@@ -150,6 +154,7 @@ void Appliance::plan_jobs(Time now) {
   scheduler_ = std::make_unique<Scheduler>(jobs_, *state_, random_, now);
   for (const auto& [id, active] : active_) scheduler_->resume(active->run);
   if (alone_) scheduler_->resume(*alone_);
+  hold_jobs();
   changes_.reset();
   watch_ = std::make_unique<TreeWatch>();
   for (const config::Job& job : config_.jobs) {
@@ -164,6 +169,25 @@ void Appliance::plan_jobs(Time now) {
   }
   changes_ = std::make_unique<asio::posix::stream_descriptor>(loop_, ::dup(watch_->descriptor()));
   wait_for_changes();
+}
+
+// Those that the plan in force does not have as they are.
+void Appliance::hold_jobs() {
+  held_.clear();
+  const std::optional<Plan> plan = register_->in_force();
+  const PlanTerms approved = plan ? plan_terms(plan->document) : PlanTerms();
+  for (const config::Job& job : config_.jobs) {
+    const auto terms = approved.find(job.name);
+    if (!plan && config_.approval.wait_for_first_plan) held_[job.name] = "no plan has been approved yet";
+    else if (plan && terms == approved.end()) held_[job.name] = "the approved plan does not have it";
+    else if (plan && terms->second != plan_terms(job, config_)) held_[job.name] = "the approved plan has it otherwise";
+  }
+  std::set<std::string> names;
+  for (const auto& [job, why] : held_) {
+    names.insert(job);
+    say(Level::warning, "job " + job + " is held: " + why);
+  }
+  scheduler_->hold(std::move(names));
 }
 
 // Of what has happened already: that it cannot be written down changes nothing about it.
@@ -363,7 +387,20 @@ Reply Appliance::handle(const Request& request, const Caller& caller) {
         found->second->worker.stop();
         return true;
       },
-      [this] { look(); }, watch_->incomplete(), *audit_, *vault_.storage, server_->connections()};
+      [this] { look(); },
+      watch_->incomplete(),
+      *audit_,
+      *register_,
+      held_,
+      [this] {
+        register_->catch_up(*vault_.repository);
+        hold_jobs();
+        loop_.post([this] { look(); });
+      },
+      repository_id_,
+      random_,
+      *vault_.storage,
+      server_->connections()};
   return answer(view, request, caller, clock_().now());
 }
 

@@ -47,6 +47,7 @@ class Appliance {
   void note(const std::function<void()>& write);
   void settle_past();
   void plan_jobs(Time now);
+  void hold_jobs();
   void reload();
   void stop();
 
@@ -71,6 +72,9 @@ class Appliance {
   Vault vault_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<State> state_;
+  std::unique_ptr<Register> register_;
+  std::string repository_id_;
+  std::map<std::string, std::string> held_;  // jobs that do not run, and why
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<TreeWatch> watch_;
   Time started_;

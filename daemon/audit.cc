@@ -89,6 +89,47 @@ void AuditLog::request_taken(const std::string& what, const Caller& caller) {
   append({{"act", "request.taken"}, {"request", limited(what)}, {"by", who(caller)}});
 }
 
+namespace {
+
+void add(Json& entry, const std::optional<SignedStatement>& statement) {
+  if (!statement) return;
+  entry["statement"] = statement->text;
+  entry["signature"] = statement->signature.hex();
+}
+
+}  // namespace
+
+void AuditLog::person_key(const Person& person, const std::optional<crypto::SignPublic>& replaced,
+                          const std::optional<SignedStatement>& statement, const Caller& caller) {
+  Json entry{{"act", "person.key"}, {"person", person.name}, {"key", person.key->hex()}, {"by", who(caller)}};
+  if (replaced) entry["replaces"] = replaced->hex();
+  add(entry, statement);
+  append(std::move(entry));
+}
+
+void AuditLog::person_locked(const std::string& person, bool locked, const Caller& caller) {
+  append({{"act", locked ? "person.locked" : "person.unlocked"}, {"person", person}, {"by", who(caller)}});
+}
+
+void AuditLog::plan_submitted(const Plan& plan, const Caller& caller) {
+  append({{"act", "plan.submitted"},
+          {"plan", plan.id},
+          {"document", plan.document},
+          {"sha256", plan.sha256},
+          {"by", who(caller)}});
+}
+
+void AuditLog::plan_decided(const Plan& plan, bool approved, const std::string& reason,
+                            const std::optional<SignedStatement>& statement, const Caller& caller) {
+  Json entry{{"act", approved ? "plan.approved" : "plan.rejected"},
+             {"plan", plan.id},
+             {"sha256", plan.sha256},
+             {"reason", reason},
+             {"by", who(caller)}};
+  add(entry, statement);
+  append(std::move(entry));
+}
+
 void AuditLog::request_refused(const std::string& what, const Caller& caller, const std::string& why) {
   constexpr std::int64_t kMinute_ns = 60'000'000'000;
   constexpr std::size_t kUsersRemembered = 10'000;

@@ -9,9 +9,16 @@
 #include "backup/repository/writer.h"
 #include "daemon/caller.h"
 #include "daemon/state.h"
+#include "daemon/register.h"
 #include "daemon/vault.h"
 
 namespace qcbak::daemon {
+
+// What a person signed, as it came.
+struct SignedStatement {
+  std::string text;
+  crypto::Signature signature;
+};
 
 class AuditLog {
  public:
@@ -27,6 +34,13 @@ class AuditLog {
   void run_ended(const Run& run);
   void request_taken(const std::string& what, const Caller& caller);
   void request_refused(const std::string& what, const Caller& caller, const std::string& why);
+  // The acts that the Register takes in. docs/people.md "What the log has".
+  void person_key(const Person& person, const std::optional<crypto::SignPublic>& replaced,
+                  const std::optional<SignedStatement>& statement, const Caller& caller);
+  void person_locked(const std::string& person, bool locked, const Caller& caller);
+  void plan_submitted(const Plan& plan, const Caller& caller);
+  void plan_decided(const Plan& plan, bool approved, const std::string& reason,
+                    const std::optional<SignedStatement>& statement, const Caller& caller);
 
  private:
   void append(nlohmann::json entry);

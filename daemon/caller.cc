@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
@@ -13,6 +14,8 @@
 
 namespace qcbak::daemon {
 namespace {
+
+using config::UserRole;
 
 constexpr std::size_t kBuffer = 65536;
 constexpr std::size_t kLoginUidLimit = 32;
@@ -77,6 +80,25 @@ std::set<config::UserRole> roles_of(uid_t uid, gid_t gid, const RoleTable& roles
     }
   }
   return held;
+}
+
+void require(const Caller& caller, std::initializer_list<config::UserRole> any_of, const std::string& combined_roles) {
+  constexpr std::array kApart = {UserRole::operating, UserRole::key_custodian, UserRole::approver};
+  std::string both;
+  std::set<UserRole> counting = caller.roles;
+  for (const UserRole role : kApart)
+    if (caller.has(role)) both += (both.empty() ? "" : " and ") + std::string(config::name_of(role));
+  const bool combined = both.find(' ') != std::string::npos && combined_roles.empty();
+  if (combined)
+    for (const UserRole role : kApart) counting.erase(role);
+  if (std::any_of(any_of.begin(), any_of.end(), [&](UserRole role) { return counting.contains(role); })) return;
+  if (combined)
+    throw Error(ErrorCode::refused, "user " + caller.name + " is " + both + " at once")
+        .with_hint("give these roles to different people, or say why not: [approval] combined_roles");
+  std::string needed;
+  for (const UserRole role : any_of) needed += (needed.empty() ? "" : " or ") + std::string(config::name_of(role));
+  throw Error(ErrorCode::refused, "user " + caller.name + " does not have the role " + needed)
+      .with_hint("ask an administrator, who gives roles in the configuration");
 }
 
 Caller identify(int socket, const RoleTable& roles) {

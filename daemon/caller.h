@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <initializer_list>
 #include <map>
 #include <set>
 #include <string>
@@ -25,6 +26,9 @@ struct Caller {
 
 // By SO_PEERCRED and /proc/PID/loginuid: what the kernel says, not the caller.
 Caller identify(int socket, const RoleTable& roles);
+// Error(refused) unless the caller has one of these roles. Whoever has two of operator, key custodian and approver has none
+// of them here, unless `combined_roles` says why they may.
+void require(const Caller& caller, std::initializer_list<config::UserRole> any_of, const std::string& combined_roles);
 // Has the user, or one of their groups, a role? Names that do not exist give nobody anything.
 std::set<config::UserRole> roles_of(uid_t uid, gid_t gid, const RoleTable& roles);
 

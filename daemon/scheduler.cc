@@ -88,7 +88,7 @@ std::optional<Run> Scheduler::due(Plan& plan, Time now) {
 
 std::optional<Run> Scheduler::start(Time now) {
   for (Plan& plan : plans_) {
-    if (plan.running) continue;
+    if (plan.running || held_.contains(plan.job->name)) continue;
     std::optional<Run> run = due(plan, now);
     if (!run) continue;
     run->id = random_.id<RunId>().hex();
@@ -115,7 +115,7 @@ std::optional<Time> Scheduler::next(Time now) const {
     if (time && (!soonest || *time < *soonest)) soonest = time;
   };
   for (const Plan& plan : plans_) {
-    if (plan.running) continue;
+    if (plan.running || held_.contains(plan.job->name)) continue;
     if (plan.requested_by) consider(now);
     consider(next_slot(plan.job->name, now));
     if (plan.retry) consider(plan.retry_at);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ class Scheduler {
   std::optional<Run> start(Time now);
   // When start() may next have something, unless something is told before; nothing: never.
   std::optional<Time> next(Time now) const;
+
+  // Jobs that must not start, until told otherwise. What becomes due meanwhile is remembered.
+  void hold(std::set<std::string> jobs) { held_ = std::move(jobs); }
 
   // Something below the job's paths changed, or may have.
   void changed(const std::string& job, Time now);
@@ -56,6 +60,7 @@ class Scheduler {
   State& state_;
   Random& random_;
   std::vector<Plan> plans_;
+  std::set<std::string> held_;
 };
 
 }  // namespace qcbak::daemon

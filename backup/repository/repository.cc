@@ -198,8 +198,8 @@ std::vector<LogEntry> Repository::refresh_log() {
 }
 
 void Repository::for_each_log_entry(
-    const std::function<void(const LogEntry&, const crypto::Sha256& hash)>& visit) const {
-  for (std::uint64_t number = 1; number <= log_.head.number; ++number) {
+    std::uint64_t first, const std::function<void(const LogEntry&, const crypto::Sha256& hash)>& visit) const {
+  for (std::uint64_t number = first; number <= log_.head.number; ++number) {
     in_context("log entry " + std::to_string(number), [&] {
       const auto stored = storage_.get(log_path(number), kLogEntryLimit);
       if (!stored) throw Error(ErrorCode::damaged, "it is missing");

@@ -48,8 +48,8 @@ class Repository {
   const OpenOptions& options() const { return options_; }
   // Entries put since are applied. Returns those that are new.
   std::vector<LogEntry> refresh_log();
-  // Every entry in order, with its details opened where the keys are there.
-  void for_each_log_entry(const std::function<void(const LogEntry&, const crypto::Sha256& hash)>& visit) const;
+  // Every entry from number `first` on, in order, with its details opened where the keys are there.
+  void for_each_log_entry(std::uint64_t first, const std::function<void(const LogEntry&, const crypto::Sha256& hash)>& visit) const;
 
   // Domains that were unlocked.
   const std::vector<DomainKeys>& domains() const { return domains_; }

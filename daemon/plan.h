@@ -1,0 +1,30 @@
+// The plan as a document: the jobs with all that they are, in one canonical form that can be approved. docs/people.md "The
+// plan".
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+
+namespace qcbak::daemon {
+
+// JSON, keys in ascending order, no blanks: the same jobs give the same bytes.
+std::string plan_document(const config::Config& config);
+
+// What a plan says of each job, by its name. Error(damaged) when the document is none.
+using PlanTerms = std::map<std::string, std::string>;
+PlanTerms plan_terms(std::string_view document);
+std::string plan_terms(const config::Job& job, const config::Config& config);  // of one job, as plan_document has it
+
+// What changes from one plan to the next, in the order of the jobs' names. An empty `before` is a plan without jobs.
+struct PlanChange {
+  std::string job;  // empty: of the plan itself
+  enum class Kind { added, removed, changed } kind = Kind::changed;
+  std::vector<std::string> settings;  // that changed: "retention.last"
+};
+std::vector<PlanChange> plan_changes(std::string_view before, std::string_view after);
+
+}  // namespace qcbak::daemon

@@ -1,0 +1,69 @@
+#include "daemon/plan.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+
+namespace qcbak::daemon {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+config::Config config(const std::string& jobs) {
+  return config::parse("[repository]\nlocation = '/srv/repo'\npassword_file = '/password'\n" + jobs, "test.toml");
+}
+std::string job(const std::string& name, const std::string& more = "") {
+  return "[[job]]\nname = '" + name + "'\nsource = { files = ['/etc'] }\n" + more;
+}
+
+TEST(Plan, IsTheSameForTheSameJobsHoweverTheyAreWritten) {
+  const std::string one = plan_document(config(job("a", "debounce = '60s'\n") + job("b")));
+  EXPECT_EQ(plan_document(config(job("b", "retries = 3\n") + job("a", "debounce = '1min'\n"))), one);
+  EXPECT_NE(plan_document(config(job("a") + job("b"))), one);
+}
+
+TEST(Plan, EverySettingOfAJobCounts) {
+  const std::string plain = plan_document(config(job("a")));
+  for (const char* setting : {"schedule = 'hourly'", "on_change = true", "debounce = '6s'", "random_delay = '1h'", "retries = 4", "retry_delay = '2min'",
+                              "before = 'true'", "after = 'true'", "command_limit = '1min'", "labels = { unit = 'x' }", "retention = { last = 1 }",
+                              "retention = { daily = 1 }", "retention = { weekly = 1 }", "retention = { monthly = 1 }", "retention = { yearly = 1 }",
+                              "retention = { within = '1d' }", "retention = { lock = '1d' }", "domain = 'other'"}) {
+    const auto changes = plan_changes(plain, plan_document(config(job("a", std::string(setting) + "\n"))));
+    ASSERT_EQ(changes.size(), 1U) << setting;
+    EXPECT_EQ(changes[0].kind, PlanChange::Kind::changed) << setting;
+    EXPECT_FALSE(changes[0].settings.empty()) << setting;
+  }
+  for (const char* source : {"files = ['/etc', '/srv']", "files = ['/etc'], exclude = ['x']", "files = ['/etc'], one_file_system = true"})
+    EXPECT_NE(plan_document(config("[[job]]\nname = 'a'\nsource = { " + std::string(source) + " }\n")), plain) << source;
+}
+
+TEST(Plan, NamesWhatChanges) {
+  const auto changes = plan_changes(plan_document(config(job("gone") + job("kept") + job("other", "retention = { last = 5 }\n"))),
+                                    plan_document(config(job("kept") + job("new") + job("other", "retention = { last = 6 }\n"))));
+  ASSERT_EQ(changes.size(), 3U);
+  EXPECT_EQ(changes[0].job, "gone");
+  EXPECT_EQ(changes[0].kind, PlanChange::Kind::removed);
+  EXPECT_EQ(changes[1].job, "new");
+  EXPECT_EQ(changes[1].kind, PlanChange::Kind::added);
+  EXPECT_EQ(changes[2].job, "other");
+  EXPECT_THAT(changes[2].settings, ElementsAre("retention.last"));
+  EXPECT_THAT(plan_changes(plan_document(config(job("a"))), plan_document(config(job("a")))), IsEmpty());
+}
+
+TEST(Plan, TermsAreThoseOfTheDocument) {
+  const config::Config all = config(job("a") + job("b", "on_change = true\n"));
+  const PlanTerms terms = plan_terms(plan_document(all));
+  ASSERT_EQ(terms.size(), 2U);
+  for (const config::Job& each : all.jobs) EXPECT_EQ(terms.at(each.name), plan_terms(each, all));
+  for (const char* none : {"", "{}", "[]", "x", R"({"format":"qcbak plan 2","jobs":{}})", R"({"format":"qcbak plan 1","jobs":[]})"})
+    EXPECT_THROW(plan_terms(std::string_view(none)), Error) << none;
+}
+
+TEST(Plan, SaysWhyRolesAreCombined) {
+  EXPECT_THAT(plan_changes(plan_document(config("")), plan_document(config("[approval]\ncombined_roles = 'two people'\n"))),
+              ElementsAre(testing::Field(&PlanChange::settings, ElementsAre("combined_roles"))));
+}
+
+}  // namespace
+}  // namespace qcbak::daemon
