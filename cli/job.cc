@@ -47,6 +47,31 @@ ExitCode run_list(const Invocation& invocation) {
   return ExitCode::done;
 }
 
+void describe_source(Output& output, const Json& before, const Json& after) {
+  const auto state = [](const Json& path) {
+    if (path.contains("problem")) return one_line(path.at("problem").get<std::string>());
+    return say("{}, {} free of {}", one_line(path.at("file_system").get<std::string>()),
+               size_text(path.at("bytes_free").get<std::uint64_t>()), size_text(path.at("bytes_total").get<std::uint64_t>()));
+  };
+  for (std::size_t i = 0; i < before.size() && i < after.size(); ++i)
+    output.line(say("source   {}: before {}; after {}", one_line(before[i].at("path").get<std::string>()), state(before[i]), state(after[i])));
+}
+
+// What was looked at around the copy; absent from runs of which only the repository knows.
+void describe_journal(Output& output, const Json& summary) {
+  if (!summary.contains("reconciled")) return;
+  describe_source(output, summary.at("source_before"), summary.at("source_after"));
+  if (const std::string hash = text_or_dash(summary, "snapshot_sha256"); hash != "-") output.line(say("sha256   {} (of the snapshot)", hash));
+  for (const Json& place : summary.at("copies")) output.line(say("copy     at {}", one_line(place.get<std::string>())));
+  const Json& reconciled = summary.at("reconciled");
+  if (reconciled.is_null()) return;
+  const auto count = [&](const char* name) { return reconciled.at(name).get<std::uint64_t>(); };
+  if (reconciled.at("agrees").get<bool>()) output.line(say("compared with the source: it agrees ({} files)", count("files")));
+  else
+    output.line(say("compared with the source: it went on changing ({} files as stored, {} new or changed with {} of new content, {} gone)",
+                    count("as_stored"), count("read_again"), size_text(count("bytes_differing")), count("gone")));
+}
+
 void describe(Output& output, const Json& run) {
   output.line(say("run      {}", text_or_dash(run, "id")));
   output.line(say("job      {}", text_or_dash(run, "job")));
@@ -70,6 +95,7 @@ void describe(Output& output, const Json& run) {
   output.line(say("content  {} read, {} new, {} stored", size_text(summary.at("bytes_read").get<std::uint64_t>()),
                   size_text(summary.at("bytes_added").get<std::uint64_t>()),
                   size_text(summary.at("bytes_stored").get<std::uint64_t>())));
+  describe_journal(output, summary);
   for (const Json& finding : summary.at("errors"))
     output.line("  " + one_line(finding.at("path").get<std::string>()) + ": " + one_line(finding.at("what").get<std::string>()));
 }

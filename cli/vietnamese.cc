@@ -8,6 +8,18 @@ using Entry = std::pair<std::string_view, std::string_view>;
 
 // clang-format off
 constexpr Entry kSentences[] = {
+    {"compared with the source: it agrees ({} files)",
+     "đối chiếu với nguồn: khớp ({} tệp)"},
+    {"compared with the source: it went on changing ({} files as stored, {} new or changed with {} of new content, {} gone)",
+     "đối chiếu với nguồn: nguồn vẫn thay đổi ({} tệp đúng như đã lưu, {} mới hoặc đã đổi với {} nội dung mới, {} không còn)"},
+    {"copy     at {}",
+     "bản sao  tại {}"},
+    {"sha256   {} (of the snapshot)",
+     "sha256   {} (của bản chụp)"},
+    {"source   {}: before {}; after {}",
+     "nguồn    {}: trước {}; sau {}"},
+    {"{}, {} free of {}",
+     "{}, còn trống {} trên {}"},
     {"\"{}\" is no format of a plan",
      "\"{}\" không phải là định dạng của kế hoạch"},
     {"\"{}\" is no id of a plan",

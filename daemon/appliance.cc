@@ -15,6 +15,7 @@
 #include "daemon/api.h"
 #include "daemon/message_log.h"
 #include "daemon/plan.h"
+#include "daemon/recall.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -46,12 +47,6 @@ std::string state_in(const Run& run) {
   if (run.outcome != Outcome::complete) return "";
   const auto summary = nlohmann::json::parse(run.summary, nullptr, false);
   return summary.is_object() ? summary.value("state", "") : "";
-}
-
-std::string label(const repository::SnapshotInfo& snapshot, const std::string& key) {
-  for (const auto& [name, value] : snapshot.header.labels)
-    if (name == key) return value;
-  return "";
 }
 
 }  // namespace
@@ -109,38 +104,22 @@ std::unique_ptr<State> Appliance::open_state() const {
 
 // Runs that an earlier daemon began and did not see the end of; and runs that only the repository knows of.
 void Appliance::settle_past() {
-  std::map<std::string, repository::SnapshotInfo> by_run;
-  for (repository::SnapshotInfo& snapshot : vault_.repository->snapshots(nullptr))
-    if (const std::string run = label(snapshot, "run"); !run.empty() && !label(snapshot, "job").empty()) by_run.insert_or_assign(run, std::move(snapshot));
-
+  if (state_->empty()) {
+    const std::uint64_t recalled = recall_from_log(*state_, *vault_.repository);
+    if (recalled > 0)
+      say(Level::warning, "the state database is new, and has " + std::to_string(recalled) +
+                              " runs from the log; their lists of files that could not be read are missing");
+  }
+  const SnapshotsByRun snapshots = snapshots_by_run(*vault_.repository);
   for (Run& run : state_->unfinished()) {
-    const auto found = by_run.find(run.id);
     run.ended = clock_().now();
     run.outcome = Outcome::interrupted;
-    if (found != by_run.end()) {
-      const repository::SnapshotHeader& header = found->second.header;
-      run.ended = header.end;
-      run.outcome = header.findings > 0 ? Outcome::incomplete : Outcome::complete;
-      run.snapshot = header.id.hex();
-    }
+    if (const auto found = snapshots.find(run.id); found != snapshots.end()) end_by_snapshot(run, found->second);
     audit_->run_ended(run);
     state_->end(run);
     say(Level::warning, text(run) + " was in work when the daemon ended: " + std::string(name_of(*run.outcome)));
   }
-  for (const auto& [id, snapshot] : by_run) {
-    Run run;
-    run.id = id;
-    run.job = label(snapshot, "job");
-    run.reason = Reason::request;
-    run.asked_by = "(from the repository)";
-    run.started = snapshot.header.time;
-    run.ended = snapshot.header.end;
-    run.outcome = snapshot.header.findings > 0 ? Outcome::incomplete : Outcome::complete;
-    run.snapshot = snapshot.header.id.hex();
-    state_->recall(run);
-    if (const auto handled = state_->handled(run.job); !handled || *handled < run.started)
-      state_->set_handled(run.job, run.started);
-  }
+  recall_from_snapshots(*state_, snapshots);
 }
 
 void Appliance::plan_jobs(Time now) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "daemon/journal.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -82,6 +83,8 @@ void AuditLog::run_ended(const Run& run) {
   entry["outcome"] = name_of(*run.outcome);
   if (!run.snapshot.empty()) entry["snapshot"] = run.snapshot;
   if (!run.error.empty()) entry["error"] = limited(run.error);
+  if (!run.summary.empty()) entry["journal"] = for_the_log(run.summary);
+  entry["clock_synchronised"] = clock_is_synchronised();
   append(std::move(entry));
 }
 

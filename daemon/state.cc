@@ -129,6 +129,10 @@ State::State(const std::string& path) : database_(path) {
   });
 }
 
+bool State::empty() {
+  return !database_.prepare("SELECT 1 FROM jobs UNION ALL SELECT 1 FROM runs LIMIT 1").step();
+}
+
 std::optional<Time> State::handled(const std::string& job) {
   Statement row = database_.prepare("SELECT handled_ns FROM jobs WHERE name = ?");
   if (!row.bind(job).step()) return std::nullopt;

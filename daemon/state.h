@@ -70,6 +70,8 @@ class State {
   std::optional<Time> first_known(const std::string& job);  // when the state first heard of it
   std::vector<Run> history(const std::string& job, std::int64_t limit);  // newest first
 
+  bool empty();  // it knows of no job and no run
+
   // For what else the daemon must not forget, in tables of its own.
   Database& database() { return database_; }
 

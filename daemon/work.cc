@@ -15,6 +15,7 @@
 #include "backup/repository/collect.h"
 #include "backup/source/capture.h"
 #include "base/error.h"
+#include "daemon/journal.h"
 #include "daemon/message_log.h"
 #include "daemon/retention.h"
 #include "daemon/shell.h"
@@ -26,7 +27,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kFindingsTold = 1000;
 constexpr auto kProgressPause = std::chrono::seconds(1);
 
 // The state in which nothing need be committed.
@@ -36,6 +36,19 @@ std::optional<crypto::Sha256> unless_state(const WorkOrder& order, const reposit
   const auto found = snapshots.find(repository::SnapshotId(from_hex(order.unless_snapshot)));
   if (found == snapshots.end() || found->second.tombstone_number != 0) return std::nullopt;
   return crypto::Sha256(from_hex(order.unless_state));
+}
+
+// Is the copy what the source is now? The snapshot is committed: whatever is wrong here is no failure of the run.
+std::optional<Reconciliation> look_through(const repository::WriteContext& context, BackupOptions options,
+                                           const BackupResult& backed_up, const std::stop_token& stop) {
+  options.commit = BackupOptions::Commit::no;
+  Progress unseen;
+  try {
+    return reconcile(backed_up, qcbak::backup(context, options, unseen, stop));
+  } catch (const Error& error) {
+    say(Level::warning, std::string("the source could not be compared with its copy: ") + error.what());
+    return std::nullopt;
+  }
 }
 
 WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_token& stop) {
@@ -55,34 +68,23 @@ WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_t
 
   const SystemClock clock;
   SystemRandom random;
-  const BackupResult result =
-      qcbak::backup({*vault.storage, repository, domain, clock, random}, options, progress, stop);
-  const Kept kept = apply_retention({*vault.storage, repository, domain, clock, random}, order.job);
+  const repository::WriteContext context{*vault.storage, repository, domain, clock, random};
+  JournalEntry journal;
+  journal.before = source::look_at(options.paths);
+  journal.result = qcbak::backup(context, options, progress, stop);
   WorkResult work;
-  if (result.snapshot != repository::SnapshotId()) {
-    work.snapshot = result.snapshot.hex();
-    work.outcome = result.findings.empty() ? Outcome::complete : Outcome::incomplete;
+  if (journal.result.snapshot != repository::SnapshotId()) {
+    work.snapshot = journal.result.snapshot.hex();
+    work.outcome = journal.result.findings.empty() ? Outcome::complete : Outcome::incomplete;
+    journal.snapshot_sha256 = repository.log().snapshots.at(journal.result.snapshot).object.hex();
+    journal.copies = {order.vault.location};
+    journal.reconciliation = look_through(context, options, journal.result, stop);
   } else {
     work.outcome = Outcome::unchanged;
   }
-  Json errors = Json::array();
-  for (const repository::Finding& finding : result.findings) {
-    if (errors.size() == kFindingsTold) break;
-    errors.push_back({{"path", finding.path}, {"what", finding.what}});
-  }
-  work.summary = Json{{"files_new", result.files_new},
-                      {"files_changed", result.files_changed},
-                      {"files_unmodified", result.files_unmodified},
-                      {"directories", result.directories},
-                      {"bytes_read", result.bytes_read},
-                      {"bytes_added", result.bytes_added},
-                      {"bytes_stored", result.bytes_stored},
-                      {"duration_s", static_cast<double>(result.duration_ns) / 1e9},
-                      {"findings", result.findings.size()},
-                      {"state", result.state.hex()},
-                      {"forgotten", kept.forgotten},
-                      {"errors", std::move(errors)}}
-                     .dump(-1, ' ', false, Json::error_handler_t::replace);
+  journal.after = source::look_at(options.paths);
+  journal.kept = apply_retention(context, order.job);
+  work.summary = json_of(journal).dump(-1, ' ', false, Json::error_handler_t::replace);
   return work;
 }
 

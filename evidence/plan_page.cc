@@ -80,7 +80,7 @@ std::string kept(const Json& job) {
 }
 
 std::string method(const Json& job) {
-  std::string out = words(job.at("method"));
+  std::string out = both("mỗi phiên bản đầy đủ; chỉ lưu phần thay đổi", words(job.at("method")));
   for (const char* name : {"before", "after"})
     if (const Json& command = job.at("commands").at(name); command != "")
       out += std::string("<br><small>") + name + ":</small> <code>" + words(command) + "</code>";

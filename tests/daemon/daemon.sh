@@ -113,7 +113,31 @@ start
 within 30 "it goes on" has_run often "$(($(runs "select count(*) from runs where job = 'often'") + 1))"
 (($(runs 'select count(*) from runs') > before)) || fail "the runs of its earlier life are gone"
 
+# The journal: the source looked at before and after, the snapshot's hash, and whether the copy is what the source is.
+ran_on_request() {  # it is refused while the job runs by its schedule
+  run qcbak job run often --follow --json
+  ((code == 0))
+}
+within 30 "it runs on request" ran_on_request
+is "$(json 'd["summary"]["reconciled"]["agrees"]')" True
+is "$(json 'd["summary"]["source_before"][0]["path"]')" "$(json 'd["summary"]["source_after"][0]["path"]')"
+[[ -n $(find "$QCBAK_REPO/snapshots" -name "$(json 'd["summary"]["snapshot_sha256"]')") ]] || fail "there is no object of that hash"
+is "$(sha256sum "$(find "$QCBAK_REPO/snapshots" -name "$(json 'd["summary"]["snapshot_sha256"]')")" | cut -d' ' -f1)" "$(json 'd["summary"]["snapshot_sha256"]')"
+is "$(json 'd["summary"]["copies"]')" "['$QCBAK_REPO']"
+run_shown=$(json 'd["id"]')
+ok qcbak job show "$run_shown"
+out_has "compared with the source: it agrees"
+ok qcbak audit show --acts --limit 5 --json
+json '[e["details"]["journal"]["reconciled"]["agrees"] for e in d if e["details"].get("run") == "'"$run_shown"'" and e["details"]["act"] == "run.ended"]' | grep -q True ||
+  fail "the log has no journal of the run"
+
 # A state database that is damaged is put aside; what the repository knows comes from there.
+stop
+told() { qcbak job history often --limit 1000 --json | python3 -c 'import json, sys
+for run in json.load(sys.stdin):
+    if run["outcome"]: print(run["id"], run["reason"], run["slot"], run["try"], run["asked_by"], run["outcome"], run["snapshot"], run["error"])' | sort; }
+start
+told >before
 stop
 head -c 20000 /dev/urandom >state/state.db
 rm -f state/state.db-*
@@ -121,4 +145,6 @@ start
 grep -q 'it was put aside as' log.new || fail "nothing is said of the damage"
 ok qcbak job history often --json
 (($(json 'len(d)') >= 3)) || fail "the runs are not there"
+told >after
+[[ -z $(comm -23 before after) ]] || fail "these runs are missing, or told otherwise: $(comm -23 before after | head -3)"
 stop
