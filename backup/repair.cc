@@ -579,7 +579,7 @@ std::vector<std::string> heal_foundations(storage::Storage& storage, const stora
     if (object.name.find_first_not_of("0123456789", 4) == std::string::npos)
       last = std::max<std::uint64_t>(last, std::stoull(object.name.substr(4)));
   std::set<ObjectName> keys;
-  copy.for_each_log_entry(1, [&](const repository::LogEntry& entry, const crypto::Sha256& hash) {
+  copy.for_each_log_entry([&](const repository::LogEntry& entry, const crypto::Sha256& hash) {
     if (const auto* event = std::get_if<repository::KeyEvent>(&entry.event)) {
       keys.insert(event->added.begin(), event->added.end());
       for (const ObjectName& name : event->removed) keys.erase(name);

@@ -1,6 +1,5 @@
 // qcbak audit show, qcbak audit verify
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <deque>
@@ -21,10 +20,7 @@ using repository::LogEntry;
 constexpr std::uint64_t kShownUnlessAsked = 50;
 constexpr std::uint64_t kShownMost = 1'000'000'000;
 
-// In the order of LogKind; docs/format.md "Log".
-constexpr std::array<std::string_view, 11> kKinds = {"key",  "commit",       "tombstone",  "label",      "hold", "release",
-                                                     "lock", "condemnation", "collection", "checkpoint", "audit"};
-std::string_view kind_of(const LogEntry& entry) { return kKinds[static_cast<std::size_t>(entry.kind()) - 1]; }
+std::string_view kind_of(const LogEntry& entry) { return repository::name_of(entry.kind()); }
 
 // What an entry says beside its kind, as members of a JSON object.
 struct Members {
@@ -79,7 +75,7 @@ ExitCode run_show(const Invocation& invocation) {
     crypto::Sha256 hash;
   };
   std::deque<Row> rows;
-  session.repository().for_each_log_entry(1, [&](const LogEntry& entry, const crypto::Sha256& hash) {
+  session.repository().for_each_log_entry([&](const LogEntry& entry, const crypto::Sha256& hash) {
     if (invocation.arguments.has("acts") && entry.kind() != repository::LogKind::audit) return;
     rows.push_back({entry, hash});
     if (rows.size() > limit) rows.pop_front();

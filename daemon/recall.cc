@@ -41,7 +41,7 @@ Run run_from(const Json& act, Time started, Time ended) {
 std::uint64_t recall_from_log(State& state, const repository::Repository& repository) {
   std::map<std::string, Time> begun;
   std::uint64_t recalled = 0;
-  repository.for_each_log_entry(1, [&](const repository::LogEntry& entry, const crypto::Sha256&) {
+  repository.for_each_log_entry([&](const repository::LogEntry& entry, const crypto::Sha256&) {
     const auto* audit = std::get_if<repository::Audit>(&entry.event);
     if (audit == nullptr) return;
     const Json act = Json::parse(audit->json, nullptr, false);

@@ -112,7 +112,7 @@ void Register::catch_up(repository::Repository& repository) {
   const std::uint64_t taken = entries_taken();
   if (taken >= repository.log().head.number) return;
   database_.transaction([&] {
-    repository.for_each_log_entry(taken + 1, [&](const repository::LogEntry& entry, const crypto::Sha256&) {
+    repository.for_each_log_entry(taken + 1, repository.log().head.number, [&](const repository::LogEntry& entry, const crypto::Sha256&) {
       const auto* audit = std::get_if<repository::Audit>(&entry.event);
       if (audit == nullptr) return;
       const Json act = Json::parse(audit->json, nullptr, false);

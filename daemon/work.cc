@@ -1,8 +1,6 @@
 #include "daemon/work.h"
 
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +16,7 @@
 #include "daemon/journal.h"
 #include "daemon/message_log.h"
 #include "daemon/retention.h"
+#include "daemon/root_config.h"
 #include "daemon/shell.h"
 #include "daemon/work_channel.h"
 #include "daemon/work_order.h"
@@ -146,24 +145,8 @@ WorkResult run(const WorkOrder& order, Progress& progress, const std::stop_token
   return result;
 }
 
-// Whoever may connect is decided by the mode of the socket, and once more here.
-void require_own_user(int socket) {
-  ucred credentials{};
-  socklen_t size = sizeof credentials;
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) throw_errno("identify", "the daemon");
-  if (credentials.uid != ::geteuid() && credentials.uid != 0)
-    throw Error(ErrorCode::refused, "user " + std::to_string(credentials.uid) + " may not give orders to workers");
-}
-
 WorkOrder order_by_config(const WorkOrder& order, const std::string& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) throw_errno("read", path);
-  if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    throw Error(ErrorCode::refused, path + " must be a file of root's that nobody else can write");
-  const config::Config config = config::read(path);
-  if (sha256_of(config) != order.config_sha256)
-    throw Error(ErrorCode::refused, path + " is not what the daemon works by")
-        .with_hint("have the daemon read it again: systemctl reload qcbakd");
+  const config::Config config = read_root_config(path, order.config_sha256);
   WorkOrder checked;
   checked.kind = order.kind;
   checked.run = order.run;
@@ -188,7 +171,7 @@ int work(int socket, const std::string& config) {
   std::optional<LineWithLock> received;
   WorkOrder order;
   try {
-    if (!config.empty()) require_own_user(socket);
+    if (!config.empty()) require_user(socket, ::geteuid());
     received = receive_with_lock(socket);
     order = decode_order(received->line);
     if (!config.empty()) order = order_by_config(order, config);

@@ -1,36 +1,12 @@
 #include "daemon/work_order.h"
 
-#include <nlohmann/json.hpp>
-
-#include "base/error.h"
 #include "crypto/hash.h"
+#include "daemon/json_line.h"
 
 namespace qcbak::daemon {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string line_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-Json parse(std::string_view line) {
-  try {
-    return Json::parse(line);
-  } catch (const Json::exception&) {
-    throw Error(ErrorCode::failed, "a message between daemon and worker is not what it should be");
-  }
-}
-
-template <class Reader>
-auto read_message(std::string_view line, Reader&& reader) {
-  const Json json = parse(line);
-  try {
-    return reader(json);
-  } catch (const Json::exception&) {
-    throw Error(ErrorCode::failed, "a message between daemon and worker lacks something");
-  }
-}
 
 }  // namespace
 
@@ -72,7 +48,7 @@ std::string encode_order(const WorkOrder& order) {
 }
 
 WorkOrder decode_order(std::string_view line) {
-  return read_message(line, [](const Json& json) {
+  return read_line(line, [](const Json& json) {
     WorkOrder order;
     order.kind = json.at("kind").get<std::string>() == "collect" ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
     order.unless_state = json.at("unless_state").get<std::string>();
@@ -112,7 +88,7 @@ std::string encode_result(const WorkResult& result) {
 }
 
 WorkResult decode_result(std::string_view line) {
-  return read_message(line, [](const Json& json) {
+  return read_line(line, [](const Json& json) {
     return WorkResult{outcome_from(json.at("outcome").get<std::string>()), json.at("snapshot").get<std::string>(),
                       json.at("error").get<std::string>(), json.at("summary").get<std::string>()};
   });
@@ -126,7 +102,7 @@ std::string encode_progress(const WorkProgress& progress) {
 }
 
 WorkMessage decode_message(std::string_view line) {
-  return read_message(line, [&](const Json& json) -> WorkMessage {
+  return read_line(line, [&](const Json& json) -> WorkMessage {
     if (json.at("type").get<std::string>() == "result") return decode_result(line);
     return WorkProgress{json.at("bytes").get<std::uint64_t>(), json.at("files").get<std::uint64_t>(),
                         json.at("problems").get<std::uint64_t>()};

@@ -3,12 +3,10 @@
 // docs/daemon.md "Workers".
 #pragma once
 
-#include <sys/types.h>
-
 #include <optional>
 #include <string>
 
-#include "base/unique_fd.h"
+#include "daemon/child.h"
 #include "daemon/work_order.h"
 
 namespace qcbak::daemon {
@@ -21,7 +19,7 @@ class Worker {
   // Stops it, and waits until it is gone.
   ~Worker();
 
-  int descriptor() const { return socket_.get(); }  // readable when receive() has something
+  int descriptor() const { return child_.socket(); }  // readable when receive() has something
   // Takes what has come. The result, once the worker is gone; of one that died, that it failed. One that sends what it
   // should not is ended.
   std::optional<WorkResult> receive();
@@ -30,14 +28,8 @@ class Worker {
   const WorkProgress& progress() const { return progress_; }
 
  private:
-  bool take_lines();  // false: there are no more
   void take_line(std::string_view line);
-  void start();
-  void connect(const std::string& at);
-  int wait();
-  UniqueFd socket_;
-  pid_t process_ = -1;  // -1: it is systemd's, or gone
-  std::string received_;
+  Child child_;
   WorkProgress progress_;
   std::optional<WorkResult> result_;
 };

@@ -1,6 +1,7 @@
 #include "backup/repository/log.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 
@@ -143,6 +144,12 @@ LogEvent read_open(LogKind kind, cbor::Reader& reader) {
 }
 
 }  // namespace
+
+std::string_view name_of(LogKind kind) {
+  constexpr std::array<std::string_view, 11> kNames = {"key",  "commit",       "tombstone",  "label",      "hold", "release",
+                                                       "lock", "condemnation", "collection", "checkpoint", "audit"};
+  return kNames.at(static_cast<std::size_t>(kind) - 1);
+}
 
 Bytes encode_log_entry(const Binding& binding, const LogHead& head, Time time, const LogEvent& event,
                        const DomainKeys& domain, Random& random) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,6 +28,7 @@ enum class LogKind : std::uint8_t {
   checkpoint = 10,
   audit = 11,
 };
+std::string_view name_of(LogKind kind);  // "commit"
 
 struct KeyEvent {
   std::vector<ObjectName> added;

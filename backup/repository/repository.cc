@@ -197,9 +197,11 @@ std::vector<LogEntry> Repository::refresh_log() {
   return fresh;
 }
 
-void Repository::for_each_log_entry(
-    std::uint64_t first, const std::function<void(const LogEntry&, const crypto::Sha256& hash)>& visit) const {
-  for (std::uint64_t number = first; number <= log_.head.number; ++number) {
+void Repository::for_each_log_entry(const VisitLogEntry& visit) const { for_each_log_entry(1, log_.head.number, visit); }
+
+void Repository::for_each_log_entry(std::uint64_t first, std::uint64_t last, const VisitLogEntry& visit) const {
+  check(first >= 1, "entries are numbered from 1");
+  for (std::uint64_t number = first; number <= std::min(last, log_.head.number); ++number) {
     in_context("log entry " + std::to_string(number), [&] {
       const auto stored = storage_.get(log_path(number), kLogEntryLimit);
       if (!stored) throw Error(ErrorCode::damaged, "it is missing");

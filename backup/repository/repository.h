@@ -48,8 +48,11 @@ class Repository {
   const OpenOptions& options() const { return options_; }
   // Entries put since are applied. Returns those that are new.
   std::vector<LogEntry> refresh_log();
-  // Every entry from number `first` on, in order, with its details opened where the keys are there.
-  void for_each_log_entry(std::uint64_t first, const std::function<void(const LogEntry&, const crypto::Sha256& hash)>& visit) const;
+  // Every entry in order, with its details opened where the keys are there …
+  using VisitLogEntry = std::function<void(const LogEntry&, const crypto::Sha256& hash)>;
+  void for_each_log_entry(const VisitLogEntry& visit) const;
+  // … or those with the numbers from `first` to `last`, as far as the log goes.
+  void for_each_log_entry(std::uint64_t first, std::uint64_t last, const VisitLogEntry& visit) const;
 
   // Domains that were unlocked.
   const std::vector<DomainKeys>& domains() const { return domains_; }
