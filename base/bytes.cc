@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -16,6 +17,15 @@ int digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return -1;
+}
+
+constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int letter(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 // Length of the valid, printable UTF-8 sequence at `at`, or 0.
@@ -58,6 +68,42 @@ Bytes from_hex(std::string_view text) {
     if (high < 0 || low < 0) throw Error(ErrorCode::damaged, "a name is not hexadecimal");
     bytes[i] = static_cast<std::byte>(high << 4 | low);
   }
+  return bytes;
+}
+
+std::string to_base64(ByteView bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t group = 0;
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
+    for (std::size_t i = 0; i < 3; ++i)
+      group = group << 8 | (i < count ? std::to_integer<std::uint32_t>(bytes[at + i]) : 0U);
+    for (std::size_t i = 0; i < 4; ++i) text += i <= count ? kLetters[group >> (18 - 6 * i) & 63U] : '=';
+  }
+  return text;
+}
+
+Bytes from_base64(std::string_view text) {
+  std::size_t letters = text.size();
+  while (letters > 0 && text.size() - letters < 2 && text[letters - 1] == '=') --letters;
+  const auto refuse = [] { throw Error(ErrorCode::damaged, "this is not base64"); };
+  if (text.size() % 4 != 0) refuse();
+  Bytes bytes;
+  bytes.reserve(letters * 3 / 4);
+  std::uint32_t held = 0;
+  unsigned bits = 0;
+  for (const char c : text.substr(0, letters)) {
+    const int value = letter(c);
+    if (value < 0) refuse();
+    held = held << 6 | static_cast<std::uint32_t>(value);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes.push_back(static_cast<std::byte>(held >> bits));
+    held &= (1U << bits) - 1;
+  }
+  if (held != 0) refuse();
   return bytes;
 }
 

@@ -51,6 +51,10 @@ void append_le(Bytes& to, Integer value) {
 std::string to_hex(ByteView bytes);
 // Throws Error(damaged) unless `text` is an even number of lower-case hexadecimal digits.
 Bytes from_hex(std::string_view text);
+// RFC 4648 §4, with padding, in one line.
+std::string to_base64(ByteView bytes);
+// Throws Error(damaged) unless `text` is what to_base64() gives for some bytes: no spaces, no other bits in the last letter.
+Bytes from_base64(std::string_view text);
 // Text safe to show: control characters, invalid UTF-8 and the backslash are written as \xNN.
 std::string printable(ByteView bytes);
 inline std::string printable(std::string_view text) { return printable(as_bytes(text)); }

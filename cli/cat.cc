@@ -15,20 +15,6 @@ using repository::EntryType;
 
 constexpr std::uint64_t kJsonLimit = 64U << 20;  // a JSON document is made in memory
 
-std::string base64(ByteView bytes) {
-  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    std::uint32_t group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
-    for (std::size_t i = 0; i < 3; ++i)
-      group = group << 8 | (i < count ? std::to_integer<std::uint32_t>(bytes[at + i]) : 0U);
-    for (std::size_t i = 0; i < 4; ++i) text += i <= count ? kLetters[group >> (18 - 6 * i) & 63U] : '=';
-  }
-  return text;
-}
-
 ExitCode run(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const SnapshotPath from = parse_snapshot_path(arguments.operands().front());
@@ -50,7 +36,7 @@ ExitCode run(const Invocation& invocation) {
   Bytes content;
   tree.read_file(*entry, [&](ByteView piece) { append(content, piece); });
   Json object = entry_json(from.path, *entry, tree.body());
-  object["content_base64"] = base64(content);
+  object["content_base64"] = to_base64(content);
   output.document(object);
   return ExitCode::done;
 }
