@@ -1,6 +1,5 @@
 // qcbak audit show, qcbak audit verify
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <deque>
@@ -8,10 +7,12 @@
 #include "backup/repository/log_check.h"
 #include "backup/storage/local_directory.h"
 #include "base/error.h"
+#include "cli/evidence.h"
 #include "cli/messages.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/text.h"
+#include "evidence/log_json.h"
 
 namespace qcbak::cli {
 namespace {
@@ -20,47 +21,6 @@ using repository::LogEntry;
 
 constexpr std::uint64_t kShownUnlessAsked = 50;
 constexpr std::uint64_t kShownMost = 1'000'000'000;
-
-// In the order of LogKind; docs/format.md "Log".
-constexpr std::array<std::string_view, 11> kKinds = {"key",  "commit",       "tombstone",  "label",      "hold", "release",
-                                                     "lock", "condemnation", "collection", "checkpoint", "audit"};
-std::string_view kind_of(const LogEntry& entry) { return kKinds[static_cast<std::size_t>(entry.kind()) - 1]; }
-
-// What an entry says beside its kind, as members of a JSON object.
-struct Members {
-  Json operator()(const repository::KeyEvent& event) const {
-    return {{"added", event.added.size()}, {"removed", event.removed.size()}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::Commit& event) const { return {{"snapshot", event.snapshot.hex()}}; }
-  Json operator()(const repository::Tombstone& event) const {
-    Json snapshots = Json::array();
-    for (const repository::SnapshotId& id : event.snapshots) snapshots.push_back(id.hex());
-    return {{"snapshots", std::move(snapshots)}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::Relabel& event) const {
-    Json labels = Json::object();
-    for (const auto& [key, value] : event.labels) labels[key] = value;
-    return {{"snapshot", event.snapshot.hex()}, {"labels", std::move(labels)}};
-  }
-  Json operator()(const repository::Hold& event) const {
-    return {{"snapshot", event.snapshot.hex()}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::Release& event) const {
-    return {{"snapshot", event.snapshot.hex()}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::RetentionLock& event) const {
-    return {{"snapshot", event.snapshot.hex()}, {"until", format_time(event.until)}};
-  }
-  Json operator()(const repository::Condemnation& event) const { return {{"packs", event.packs.size()}}; }
-  Json operator()(const repository::Collection& event) const { return {{"packs", event.packs.size()}}; }
-  Json operator()(const repository::Checkpoint& event) const {
-    return {{"entry", event.head.number}, {"hash", event.head.hash.hex()}};
-  }
-  Json operator()(const repository::Audit& event) const {
-    Json json = Json::parse(event.json, nullptr, false);
-    return json.is_object() ? json : Json::object();
-  }
-};
 
 std::string in_words(const Json& members) {
   std::string text;
@@ -77,11 +37,14 @@ ExitCode run_show(const Invocation& invocation) {
   struct Row {
     LogEntry entry;
     crypto::Sha256 hash;
+    Json details;
   };
   std::deque<Row> rows;
   session.repository().for_each_log_entry([&](const LogEntry& entry, const crypto::Sha256& hash) {
     if (invocation.arguments.has("acts") && entry.kind() != repository::LogKind::audit) return;
-    rows.push_back({entry, hash});
+    const auto sealed = session.repository().find_domain(entry.domain) == nullptr ? evidence::SealedDetails::sealed
+                                                                                  : evidence::SealedDetails::opened;
+    rows.push_back({entry, hash, evidence::details_json(entry, sealed, format_time)});
     if (rows.size() > limit) rows.pop_front();
   });
   Output& output = invocation.output;
@@ -90,10 +53,10 @@ ExitCode run_show(const Invocation& invocation) {
     for (const Row& row : rows)
       entries.push_back({{"number", row.entry.number},
                          {"time", format_time(row.entry.time)},
-                         {"kind", kind_of(row.entry)},
+                         {"kind", evidence::kind_name(row.entry)},
                          {"signer", row.entry.signer.hex()},
                          {"hash", row.hash.hex()},
-                         {"details", std::visit(Members{}, row.entry.event)}});
+                         {"details", row.details}});
     output.document(entries);
     return ExitCode::done;
   }
@@ -102,8 +65,8 @@ ExitCode run_show(const Invocation& invocation) {
                {std::string(tr("KIND"))},
                {std::string(tr("DETAILS"))}});
   for (const Row& row : rows)
-    table.add({std::to_string(row.entry.number), format_time(row.entry.time), std::string(kind_of(row.entry)),
-               in_words(std::visit(Members{}, row.entry.event))});
+    table.add({std::to_string(row.entry.number), format_time(row.entry.time), std::string(evidence::kind_name(row.entry)),
+               in_words(row.details)});
   if (!table.empty())
     for (const std::string& line : table.lines()) output.line(line);
   return ExitCode::done;
@@ -124,32 +87,56 @@ repository::LogHead parse_checkpoint(const std::string& text) {
   return head;
 }
 
-ExitCode run_verify(const Invocation& invocation) {
+bool is_written_out(const std::string& checkpoint) {
+  const std::size_t colon = checkpoint.find_first_not_of("0123456789");
+  return colon != std::string::npos && colon > 0 && checkpoint[colon] == ':';
+}
+
+// Of an export: the checkpoints that are files are judged by the same keys.
+ExitCode verify_export(const Invocation& invocation, const std::string& log) {
   std::vector<repository::LogHead> known;
-  for (const std::string& text : invocation.arguments.values("checkpoint")) known.push_back(parse_checkpoint(text));
+  for (const std::string& text : invocation.arguments.values("checkpoint"))
+    known.push_back(is_written_out(text) ? parse_checkpoint(text) : read_checkpoint(text, trusted_roots(invocation)));
+  return check_evidence(invocation, log, known);
+}
+
+repository::LogCheck check_repository(const Arguments& arguments) {
+  std::vector<repository::LogHead> known;
+  for (const std::string& text : arguments.values("checkpoint"))
+    if (is_written_out(text)) known.push_back(parse_checkpoint(text));
   const char* keys = std::getenv("QCBAK_KEYS_DIR");
-  const std::string keys_directory =
-      invocation.arguments.has("keys") ? invocation.arguments.text("keys") : keys != nullptr ? keys : "";
-  const auto storage = storage::open_local_directory(repository_place(invocation.arguments));
-  const repository::LogCheck check = repository::check_log(*storage, keys_directory, known);
-  const std::string checkpoint = std::to_string(check.last.number) + ":" + check.last.hash.hex();
+  const std::string keys_directory = arguments.has("keys") ? arguments.text("keys") : keys != nullptr ? keys : "";
+  const auto storage = storage::open_local_directory(repository_place(arguments));
+  const repository::KnownHeads heads = [&](const repository::KeySet& counts) {
+    evidence::Roots roots;
+    for (const repository::DomainId& domain : counts.domains()) roots.insert(counts.domain(domain)->root);
+    for (const std::string& text : arguments.values("checkpoint"))
+      if (!is_written_out(text)) known.push_back(read_checkpoint(text, roots));
+    return known;
+  };
+  return repository::check_log(*storage, keys_directory, heads);
+}
+
+ExitCode run_verify(const Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  if (const auto log = arguments.value("log")) return verify_export(invocation, *log);
+  if (arguments.has("public-key"))
+    throw Error(ErrorCode::usage, std::string(tr("--public-key goes with --log")));
+  const repository::LogCheck check = check_repository(arguments);
+  const std::string checkpoint = checkpoint_text(check.last);
 
   Output& output = invocation.output;
   if (output.json()) {
-    Json findings = Json::array();
-    for (const repository::LogFinding& finding : check.findings)
-      findings.push_back({{"entry", finding.number}, {"what", finding.what}});
     output.document({{"entries", check.entries},
                      {"last_time", check.last.number > 0 ? Json(format_time(check.last_time)) : Json(nullptr)},
                      {"checkpoint", checkpoint},
-                     {"findings", std::move(findings)}});
+                     {"findings", findings_json(check.findings)}});
   } else {
-    for (const repository::LogFinding& finding : check.findings)
-      output.line(output.styled(Output::Style::bad, say("entry {}: {}", finding.number, finding.what)));
+    print_findings(output, std::string(tr("the log")), check.findings);
     if (check.findings.empty() && !output.quiet()) {
       output.line(output.styled(Output::Style::good, say("all {} entries are signed, in order, and follow on each other", check.entries)));
       output.line(say("checkpoint {}", checkpoint));
-      if (known.empty())
+      if (!arguments.has("checkpoint"))
         output.line(tr("Keep it elsewhere, on paper too: with --checkpoint, the next check finds whether the log's end was cut off."));
     }
   }
@@ -178,10 +165,13 @@ Command audit_verify_command() {
                      "the one before. An entry that was altered, removed, moved or put in is named, and the exit code is 4. That the end was cut "
                      "off can be seen only by who remembers a checkpoint, which each check prints.",
       .options = {{.name = "checkpoint",
-                   .value = "ENTRY:HASH",
-                   .help = "what an earlier check printed; may be given several times",
-                   .times = Option::Times::many}},
-      .examples = {{"qcbak audit verify", "the whole log"}},
+                   .value = "ENTRY:HASH|FILE",
+                   .help = "what an earlier check printed, or \"qcbak audit export --checkpoint\" wrote; may be given several times",
+                   .times = Option::Times::many},
+                  {"log", "FILE", "a log export instead of the repository's log"},
+                  public_key_option()},
+      .examples = {{"qcbak audit verify", "the whole log"},
+                   {"qcbak audit verify --log log.jsonl --public-key site.pem", "an export, offline"}},
       .run = run_verify,
   };
 }

@@ -118,6 +118,7 @@ Command key_credential_command();
 Command config_check_command();
 Command config_show_command();
 Command status_command();
+Command audit_export_command();
 Command audit_show_command();
 Command audit_verify_command();
 Command job_list_command();
@@ -125,6 +126,7 @@ Command job_run_command();
 Command job_show_command();
 Command job_history_command();
 Command job_cancel_command();
+Command key_export_command();
 Command key_list_command();
 Command key_passwd_command();
 Command key_remove_command();
@@ -136,5 +138,6 @@ Command snapshots_command();
 Command stats_command();
 Command tag_command();
 Command verify_command();
+Command verify_evidence_command();
 
 }  // namespace qcbak::cli
