@@ -127,9 +127,9 @@ Option public_key_option() {
 
 ExitCode check_evidence(const Invocation& invocation, const std::string& path,
                         const std::vector<repository::LogHead>& known) {
+  const evidence::Roots roots = trusted_roots(invocation);
   return in_context(printable(path), [&] {
     Document document(path);
-    const evidence::Roots roots = trusted_roots(invocation);
     if (document.kind == evidence::DocumentKind::checkpoint)
       return say_checkpoint(invocation.output, check_checkpoint(document, roots));
     return say_log(invocation.output, path, evidence::check_log_export(document.first, document.lines, roots, known));
@@ -153,9 +153,11 @@ Json findings_json(const std::vector<repository::LogFinding>& findings) {
 }
 
 void print_findings(Output& output, const std::string& whole, const std::vector<repository::LogFinding>& findings) {
-  for (const repository::LogFinding& finding : findings)
-    output.line(output.styled(Output::Style::bad, finding.number > 0 ? say("entry {}: {}", finding.number, finding.what)
-                                                                     : whole + ": " + finding.what));
+  for (const repository::LogFinding& finding : findings) {
+    const std::string what = translate_message(finding.what);
+    output.line(output.styled(Output::Style::bad,
+                              finding.number > 0 ? say("entry {}: {}", finding.number, what) : whole + ": " + what));
+  }
 }
 
 std::string checkpoint_text(const repository::LogHead& head) {
