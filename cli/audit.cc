@@ -31,8 +31,35 @@ std::string in_words(const Json& members) {
   return one_line(text);
 }
 
+// What --acts, --act, --by, --since and --until leave.
+class Choice {
+ public:
+  explicit Choice(const Arguments& arguments)
+      : acts_(arguments.has("acts")),
+        act_(arguments.value("act")),
+        by_(arguments.value("by")),
+        since_(arguments.time("since")),
+        until_(arguments.time("until")) {}
+
+  bool takes(const LogEntry& entry, const Json& details) const {
+    if ((since_ && entry.time < *since_) || (until_ && entry.time >= *until_)) return false;
+    if ((acts_ || act_ || by_) && entry.kind() != repository::LogKind::audit) return false;
+    if (act_ && !is(details, "act", *act_)) return false;
+    return !by_ || (details.contains("by") && is(details["by"], "user", *by_)) || is(details, "asked_by", *by_);
+  }
+
+ private:
+  static bool is(const Json& object, const char* member, const std::string& text) {
+    return object.is_object() && object.contains(member) && object[member] == text;
+  }
+  bool acts_;
+  std::optional<std::string> act_, by_;
+  std::optional<Time> since_, until_;
+};
+
 ExitCode run_show(const Invocation& invocation) {
   const std::uint64_t limit = invocation.arguments.number("limit", kShownUnlessAsked, 1, kShownMost);
+  const Choice choice(invocation.arguments);
   Session session(invocation, Session::Keys::any);
   struct Row {
     LogEntry entry;
@@ -41,10 +68,11 @@ ExitCode run_show(const Invocation& invocation) {
   };
   std::deque<Row> rows;
   session.repository().for_each_log_entry([&](const LogEntry& entry, const crypto::Sha256& hash) {
-    if (invocation.arguments.has("acts") && entry.kind() != repository::LogKind::audit) return;
     const auto sealed = session.repository().find_domain(entry.domain) == nullptr ? evidence::SealedDetails::sealed
                                                                                   : evidence::SealedDetails::opened;
-    rows.push_back({entry, hash, evidence::details_json(entry, sealed, format_time)});
+    Json details = evidence::details_json(entry, sealed, format_time);
+    if (!choice.takes(entry, details)) return;
+    rows.push_back({entry, hash, std::move(details)});
     if (rows.size() > limit) rows.pop_front();
   });
   Output& output = invocation.output;
@@ -151,8 +179,13 @@ Command audit_show_command() {
       .summary = "Show the repository's log: what was done, when, and by whom",
       .description = "Prints the entries of the log, the newest last: commits, what was forgotten, held, locked and collected, keys given and "
                      "taken, and what the daemon and its users did. A write credential is enough.",
-      .options = {{"limit", "N", "the last N entries; 50 unless given"}, {"acts", "", "only what the daemon and its users did"}},
-      .examples = {{"qcbak audit show --acts", "who ran what, and who was refused"}},
+      .options = {{"limit", "N", "the last N entries; 50 unless given"}, {"acts", "", "only what the daemon and its users did"},
+                  {"act", "NAME", "only this act, for example run.ended"},
+                  {"by", "USER", "only what this user asked for"},
+                  {"since", "TIME", "only entries from then on"},
+                  {"until", "TIME", "only entries before then"}},
+      .examples = {{"qcbak audit show --acts", "who ran what, and who was refused"},
+                   {"qcbak audit show --act request.refused --since 2026-11-01", "who was refused this month"}},
       .run = run_show,
   };
 }

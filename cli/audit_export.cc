@@ -13,16 +13,6 @@
 namespace qcbak::cli {
 namespace {
 
-std::optional<Time> time_option(const Arguments& arguments, std::string_view name) {
-  const auto text = arguments.value(name);
-  if (!text) return std::nullopt;
-  const auto time = parse_time(*text);
-  if (!time)
-    throw Error(ErrorCode::usage, say("\"{}\" is not a time", printable(*text)))
-        .with_hint(std::string(tr("give it as 2026-11-21 or 2026-11-21T09:30:00+07:00")));
-  return time;
-}
-
 // Where to; empty: standard output.
 std::string destination(const Invocation& invocation) {
   const std::string path = invocation.arguments.text("output");
@@ -81,7 +71,7 @@ ExitCode export_log(const Invocation& invocation, Session& session, const eviden
 
 ExitCode run(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
-  const evidence::LogExportOptions options{time_option(arguments, "since"), time_option(arguments, "until")};
+  const evidence::LogExportOptions options{arguments.time("since"), arguments.time("until")};
   const bool checkpoint = arguments.has("checkpoint");
   if (checkpoint && (options.since || options.until))
     throw Error(ErrorCode::usage, std::string(tr("a checkpoint is of the whole log: leave out --since and --until")));

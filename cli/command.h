@@ -55,6 +55,7 @@ class Arguments {
   // Error(usage) unless it is a number between the two.
   std::uint64_t number(std::string_view option, std::uint64_t unless_given, std::uint64_t least,
                        std::uint64_t most) const;
+  std::optional<Time> time(std::string_view option) const;  // Error(usage) unless it is one
   const std::vector<std::string>& operands() const { return operands_; }
 
  private:
