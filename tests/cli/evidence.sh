@@ -101,3 +101,18 @@ err_has "exists already"
 ends 2 qcbak audit export --json
 ends 2 qcbak key export -o x
 err_has "not in this version"
+
+# What the key at hand does not open stays sealed, and is checked all the same.
+unset QCBAK_CREDENTIAL_FILE
+export QCBAK_REPO=$scratch/domains QCBAK_PASSWORD_FILE=$scratch/password
+ok qcbak init --domain one --domain two -q
+ok qcbak key credential write --domain one -o one.credential -q
+ok qcbak key export --public -o domains.pem --json
+is "$(json "[k['domain'] for k in d['keys']]")" "$(ok qcbak key list --json; json "[k['domain'] for k in d if k['kind'] == 'epoch']")"
+ok qcbak --credential-file one.credential audit export -o domains.jsonl
+ok qcbak verify-evidence domains.jsonl --public-key domains.pem --json
+is "$(json "(d['opened'], d['sealed'], d['findings'])")" "(2, 1, [])"
+head -n 3 domains.pem >one.pem
+ends 4 qcbak verify-evidence domains.jsonl --public-key one.pem
+ends 4 env LC_ALL=vi_VN.UTF-8 "$QCBAK" verify-evidence domains.jsonl --public-key one.pem
+out_has "không có trong các khóa công khai được đưa"
