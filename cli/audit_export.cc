@@ -24,14 +24,17 @@ ExitCode export_checkpoint(const Invocation& invocation, Session& session) {
   if (format != "json" && format != "text")
     throw Error(ErrorCode::usage, say("there is no format \"{}\"", printable(format)))
         .with_hint(say("choose one of: {}", "text, json"));
-  const auto checkpoint = evidence::make_checkpoint(session.repository(), session.repository().domains().front(),
-                                                    invocation.clock.now());
+  const auto checkpoint =
+      evidence::make_checkpoint(session.repository(), session.repository().domains().front(), invocation.clock.now());
   std::string text = evidence::checkpoint_line(checkpoint) + "\n";
   if (format == "text")
-    text = say("Checkpoint of the log of a qcbak repository\n\n  repository  {}\n  entry       {}\n  hash        {}\n  written     {}\n"
-               "  made        {}\n  signer      {}\n\nWhether the log still has all that it had then:\n  qcbak audit verify --checkpoint {}\n",
-               checkpoint.repository.hex(), checkpoint.head.number, checkpoint.head.hash.hex(), checkpoint.time,
-               checkpoint.made, checkpoint.signer.hex(), checkpoint_text(checkpoint.head));
+    text =
+        say("Checkpoint of the log of a qcbak repository\n\n  repository  {}\n  entry       {}\n  hash        {}\n  "
+            "written     {}\n"
+            "  made        {}\n  signer      {}\n\nWhether the log still has all that it had then:\n  qcbak audit "
+            "verify --checkpoint {}\n",
+            checkpoint.repository.hex(), checkpoint.head.number, checkpoint.head.hash.hex(), checkpoint.time,
+            checkpoint.made, checkpoint.signer.hex(), checkpoint_text(checkpoint.head));
   if (const std::string path = destination(invocation); path.empty()) {
     invocation.output.bytes(as_bytes(text));
   } else {
@@ -45,8 +48,8 @@ ExitCode export_checkpoint(const Invocation& invocation, Session& session) {
 ExitCode export_log(const Invocation& invocation, Session& session, const evidence::LogExportOptions& options) {
   Output& output = invocation.output;
   const auto write = [&](const std::function<void(std::string_view)>& to) {
-    return evidence::export_log(session.repository(), session.repository().domains().front(), invocation.clock.now(), options,
-                                to, invocation.stop);
+    return evidence::export_log(session.repository(), session.repository().domains().front(), invocation.clock.now(),
+                                options, to, invocation.stop);
   };
   const std::string path = destination(invocation);
   if (path.empty()) {
@@ -89,16 +92,23 @@ Command audit_export_command() {
   return {
       .name = "audit export",
       .summary = "Write the log as a file that proves itself",
-      .description = "Writes all entries of the log with their details opened, in a file that `qcbak verify-evidence` checks anywhere with the public "
-                     "keys alone. With --since and --until only the details of entries of that time are opened; the others stay sealed, and the chain "
-                     "stays whole. A write credential is enough, and signs the file.",
-      .options = {{.name = "output", .value = "FILE", .help = "a new file; without it, or with -, standard output", .letter = 'o'},
+      .description =
+          "Writes all entries of the log with their details opened, in a file that `qcbak verify-evidence` checks "
+          "anywhere with the public "
+          "keys alone. With --since and --until only the details of entries of that time are opened; the others stay "
+          "sealed, and the chain "
+          "stays whole. A write credential is enough, and signs the file.",
+      .options = {{.name = "output",
+                   .value = "FILE",
+                   .help = "a new file; without it, or with -, standard output",
+                   .letter = 'o'},
                   {"since", "TIME", "open details from then on"},
                   {"until", "TIME", "open details before then"},
                   {"checkpoint", "", "only how far the log goes, signed: for a sheet of paper, or a stick"},
                   {"format", "FORMAT", "of a checkpoint: json, which can be checked, or text, to print"}},
       .examples = {{"qcbak audit export -o log.jsonl", "for an auditor"},
-                   {"qcbak audit export --since 2026-10-01 --until 2026-11-01 -o october.jsonl", "what was done in October"},
+                   {"qcbak audit export --since 2026-10-01 --until 2026-11-01 -o october.jsonl",
+                    "what was done in October"},
                    {"qcbak audit export --checkpoint --format text | lpr", "on paper, into the safe"}},
       .run = run,
   };

@@ -87,7 +87,8 @@ ExitCode say_log(Output& output, const std::string& path, const evidence::LogExp
   } else {
     print_findings(output, printable(path), log.findings);
     if (log.findings.empty() && !output.quiet()) {
-      output.line(output.styled(Output::Style::good, say("all {} entries are signed, in order, and follow on each other", log.entries)));
+      output.line(output.styled(Output::Style::good,
+                                say("all {} entries are signed, in order, and follow on each other", log.entries)));
       output.line(say("details: {} opened and as they were sealed, {} not opened", check.opened, check.sealed));
       output.line(say("exported {}", printable(check.made)));
       output.line(say("checkpoint {}", checkpoint_text(log.last)));
@@ -114,7 +115,8 @@ evidence::Roots trusted_roots(const Invocation& invocation) {
   const char* repository = std::getenv("QCBAK_REPO");
   if (!arguments.has("repo") && (repository == nullptr || *repository == 0))
     throw Error(ErrorCode::usage, std::string(tr("no public key was given")))
-        .with_hint(std::string(tr("name its file with --public-key, as \"qcbak key export --public\" wrote it, or the repository with --repo")));
+        .with_hint(std::string(tr("name its file with --public-key, as \"qcbak key export --public\" wrote it, or the "
+                                  "repository with --repo")));
   Session session(invocation, Session::Keys::none);
   const repository::KeySet& keys = session.repository().log().keys;
   for (const repository::DomainId& domain : keys.domains()) roots.insert(keys.domain(domain)->root);
@@ -122,7 +124,8 @@ evidence::Roots trusted_roots(const Invocation& invocation) {
 }
 
 Option public_key_option() {
-  return {"public-key", "FILE", "the public keys to judge by, as \"qcbak key export --public\" wrote them; else those of the repository"};
+  return {"public-key", "FILE",
+          "the public keys to judge by, as \"qcbak key export --public\" wrote them; else those of the repository"};
 }
 
 ExitCode check_evidence(const Invocation& invocation, const std::string& path,
@@ -168,11 +171,14 @@ Command verify_evidence_command() {
   return {
       .name = "verify-evidence",
       .summary = "Check evidence offline",
-      .description = "Checks a log export or a checkpoint with nothing but the public keys given, or those of the repository. What was altered is "
-                     "named, by its entry where it has one, and the exit code is 4.",
+      .description =
+          "Checks a log export or a checkpoint with nothing but the public keys given, or those of the repository. "
+          "What was altered is "
+          "named, by its entry where it has one, and the exit code is 4.",
       .operands = {"FILE", 1, 1},
       .options = {public_key_option()},
-      .examples = {{"qcbak verify-evidence log.jsonl --public-key site.pem", "on a machine that never saw the repository"}},
+      .examples = {{"qcbak verify-evidence log.jsonl --public-key site.pem",
+                    "on a machine that never saw the repository"}},
       .run = run,
   };
 }

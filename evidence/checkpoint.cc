@@ -41,7 +41,8 @@ CheckpointDocument parse(std::string_view line) {
   const auto objects = json.find("objects");
   if (objects == json.end() || !objects->is_array() || objects->size() > kObjects)
     throw Error(ErrorCode::damaged, "its key objects are not to be read");
-  for (const Json& object : *objects) checkpoint.objects.push_back(from_base64(object.is_string() ? object.get<std::string>() : "-"));
+  for (const Json& object : *objects)
+    checkpoint.objects.push_back(from_base64(object.is_string() ? object.get<std::string>() : "-"));
   checkpoint.signature = crypto::Signature(base64_member(json, "signature", crypto::Signature::kSize));
   if (checkpoint_line(checkpoint) != line) throw Error(ErrorCode::damaged, "it is not as it was written");
   return checkpoint;
@@ -57,7 +58,8 @@ void require_certified(const CheckpointDocument& checkpoint, const Roots& roots)
   if (domain == nullptr || !keys.may_sign_log(checkpoint.domain, checkpoint.signer))
     throw Error(ErrorCode::damaged, "it was signed by somebody who may not");
   if (!roots.contains(domain->root))
-    throw Error(ErrorCode::damaged, "the root of its domain, " + domain->root.hex() + ", is not among the public keys given");
+    throw Error(ErrorCode::damaged,
+                "the root of its domain, " + domain->root.hex() + ", is not among the public keys given");
 }
 
 }  // namespace

@@ -33,8 +33,10 @@ class Exporter {
       throw Error(ErrorCode::damaged, "it does not follow on the entry before");
     const std::optional<crypto::AeadKey> key = key_of(entry);
     if (key) open_log_details(repository_.binding(entry.domain), *key, entry);
-    if (key) ++summary_.opened;
-    else if (!entry.sealed.empty()) ++summary_.sealed;
+    if (key)
+      ++summary_.opened;
+    else if (!entry.sealed.empty())
+      ++summary_.sealed;
     if (const auto objects = objects_.find(number); objects != objects_.end())
       for (const PastKeyObject& object : objects->second) put(object_line(object.name, object.stored));
     put(entry_line(entry, *stored, key));
@@ -44,7 +46,8 @@ class Exporter {
   LogExportSummary put_end(const DomainKeys& signer, Time now) {
     if (head_.hash != repository_.log().head.hash)
       throw Error(ErrorCode::damaged, "the repository's log is not the one it was opened with");
-    const std::string text = unsigned_part(end_json(head_, utc_text(now), signer.id, crypto::sign_public(signer.signer)));
+    const std::string text =
+        unsigned_part(end_json(head_, utc_text(now), signer.id, crypto::sign_public(signer.signer)));
     const crypto::Sha256 hash = written_.update(as_bytes(text)).finish();
     write_(text + signature_part(sign_text(signer.signer, {kLogExportFormat, repository_.config_hash(), hash})) + "\n");
     summary_.last = head_;
@@ -90,7 +93,8 @@ LogExportSummary export_log(const Repository& repository, const DomainKeys& sign
 }
 
 std::string header_line(ByteView config) {
-  return line_of({{"format", kLogExportFormat}, {"config", to_base64(config)}, {"repository", parse_config(config).id.hex()}});
+  return line_of(
+      {{"format", kLogExportFormat}, {"config", to_base64(config)}, {"repository", parse_config(config).id.hex()}});
 }
 
 std::string object_line(const ObjectName& name, ByteView stored) {

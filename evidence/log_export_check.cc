@@ -9,7 +9,7 @@ namespace {
 
 using namespace repository;
 
-constexpr std::uint64_t kMissingLimit = 1'000'000;         // entries; the check ends where more are left out
+constexpr std::uint64_t kMissingLimit = 1'000'000;        // entries; the check ends where more are left out
 constexpr std::size_t kWaitingObjectsLimit = 256U << 20;  // bytes of key objects before one entry
 
 class ExportChecker {
@@ -42,10 +42,14 @@ class ExportChecker {
     if (ended_) return damage("stands behind the end");
     const Json json = parse_object(line);
     try {
-      if (json.contains("object")) take_object(json, line);
-      else if (json.contains("entry")) take_entry(json, line);
-      else if (json.contains("end")) return take_end(json, line);
-      else throw Error(ErrorCode::damaged, "it is not to be read");
+      if (json.contains("object"))
+        take_object(json, line);
+      else if (json.contains("entry"))
+        take_entry(json, line);
+      else if (json.contains("end"))
+        return take_end(json, line);
+      else
+        throw Error(ErrorCode::damaged, "it is not to be read");
     } catch (const TooMuchMissing&) {
       throw Error(ErrorCode::damaged, "too many entries are left out before it");
     } catch (const Error& error) {
@@ -125,9 +129,12 @@ class ExportChecker {
       const crypto::Sha256 hash = written_.update(as_bytes(text)).finish();
       if (!signature_holds(signer, {kLogExportFormat, config_hash_, hash}, crypto::Signature(signature)))
         log_.find(0, "is not what was signed at its end");
-      if (head.number > last) log_.find(last + 1, "is missing: the end names entry " + std::to_string(head.number) + " as the last");
-      else if (head.number < last) log_.find(head.number + 1, "stands behind the last that the end names");
-      else if (log_.whole() && head.hash != log_.state().head.hash) log_.find(last, "is not the one that the end names");
+      if (head.number > last)
+        log_.find(last + 1, "is missing: the end names entry " + std::to_string(head.number) + " as the last");
+      else if (head.number < last)
+        log_.find(head.number + 1, "stands behind the last that the end names");
+      else if (log_.whole() && head.hash != log_.state().head.hash)
+        log_.find(last, "is not the one that the end names");
       if (log_.whole() && !log_.state().keys.may_sign_log(domain, signer))
         log_.find(0, "was signed by somebody who may not: " + signer.hex());
     } catch (const Error& error) {

@@ -13,8 +13,9 @@ namespace {
 using namespace repository;
 
 // In the order of LogKind; docs/format.md "Log".
-constexpr std::array<std::string_view, 11> kKinds = {"key",  "commit",       "tombstone",  "label",      "hold", "release",
-                                                     "lock", "condemnation", "collection", "checkpoint", "audit"};
+constexpr std::array<std::string_view, 11> kKinds = {"key",        "commit",     "tombstone", "label",
+                                                     "hold",       "release",    "lock",      "condemnation",
+                                                     "collection", "checkpoint", "audit"};
 
 struct Details {
   SealedDetails sealed;
@@ -41,7 +42,9 @@ struct Details {
     return json;
   }
   Json operator()(const Hold& event) const { return with_reason({{"snapshot", event.snapshot.hex()}}, event.reason); }
-  Json operator()(const Release& event) const { return with_reason({{"snapshot", event.snapshot.hex()}}, event.reason); }
+  Json operator()(const Release& event) const {
+    return with_reason({{"snapshot", event.snapshot.hex()}}, event.reason);
+  }
   Json operator()(const RetentionLock& event) const {
     return {{"snapshot", event.snapshot.hex()}, {"until", time_text(event.until)}};
   }
@@ -65,7 +68,8 @@ Json parse_object(std::string_view text) {
   bool too_deep = false;
   // What a callback refuses is left out, so nothing deeper than the limit is ever made.
   Json json = Json::parse(
-      text, [&](int depth, Json::parse_event_t, Json&) {
+      text,
+      [&](int depth, Json::parse_event_t, Json&) {
         too_deep = too_deep || depth > kJsonDepthLimit;
         return depth <= kJsonDepthLimit;
       },

@@ -23,7 +23,8 @@ TEST(Golden, TheExportVerifies) {
 
 TEST(Golden, TheCheckpointVerifiesAndIsOfTheSameLog) {
   const std::string line = golden("checkpoint.json");
-  const CheckpointDocument checkpoint = check_checkpoint(std::string_view(line).substr(0, line.size() - 1), golden_roots());
+  const CheckpointDocument checkpoint =
+      check_checkpoint(std::string_view(line).substr(0, line.size() - 1), golden_roots());
   EXPECT_THAT(check_text(golden("log.jsonl"), golden_roots(), {checkpoint.head}).log.findings, testing::IsEmpty());
 }
 

@@ -57,8 +57,9 @@ TEST_F(LogExport, ProvesItself) {
 }
 
 TEST_F(LogExport, ShowsWhatWasSealed) {
-  for (const char* shown : {R"("labels":{"đơn vị":"tài chính"})", R"("reason":"audit")", R"("act":"run.ended","n":[1,2.5,null])",
-                            "\"text\":\"no \xef\xbf\xbd JSON\"", R"("until":"1969-12-31T23:59:59.999999999Z")"})
+  for (const char* shown :
+       {R"("labels":{"đơn vị":"tài chính"})", R"("reason":"audit")", R"("act":"run.ended","n":[1,2.5,null])",
+        "\"text\":\"no \xef\xbf\xbd JSON\"", R"("until":"1969-12-31T23:59:59.999999999Z")"})
     EXPECT_THAT(text_, testing::HasSubstr(shown));
 }
 
@@ -68,7 +69,8 @@ TEST_F(LogExport, LeavesOutGrantsAndWhatPasswordsCouldBeTriedOn) {
   for (const std::string& line : lines_) {
     const Json json = parse_object(line);
     if (!json.contains("object")) continue;
-    const KeyObject object = parse_key_object(repository->config_hash(), from_base64(json["stored"].get<std::string>()));
+    const KeyObject object =
+        parse_key_object(repository->config_hash(), from_base64(json["stored"].get<std::string>()));
     EXPECT_FALSE(std::holds_alternative<GrantObject>(object.content));
     writers += std::holds_alternative<WriterObject>(object.content);
     if (const auto* slot = std::get_if<SlotObject>(&object.content)) {
@@ -193,7 +195,8 @@ TEST_F(LogExport, NothingOfAnotherRepositoryFits) {
     inserted.insert(inserted.begin() + static_cast<std::ptrdiff_t>(at), others[at]);
     replaced[at] = others[at];
     EXPECT_THAT(findings(text_of(inserted)), Not(IsEmpty())) << at;
-    EXPECT_THAT(findings(text_of(replaced)), Contains(Finds(entry_at(lines_, at) % (summary_.last.number + 1), ""))) << at;
+    EXPECT_THAT(findings(text_of(replaced)), Contains(Finds(entry_at(lines_, at) % (summary_.last.number + 1), "")))
+        << at;
   }
   EXPECT_THAT(check_text(text_, {crypto::SignPublic(Bytes(32, std::byte{7}))}).log.findings,
               ElementsAre(Finds(1U, "is not among the public keys given")));
@@ -205,7 +208,8 @@ TEST_F(LogExport, AnAlteredLogIsNotExported) {
   Bytes entry = storage_.get(log_path(5), kLogEntryLimit).value();
   entry.back() ^= std::byte{1};
   storage_.replace(log_path(5), entry);
-  EXPECT_THROW(export_log(*repository, repository->domains().front(), clock_.now(), {}, [](std::string_view) {}, {}), Error);
+  EXPECT_THROW(export_log(*repository, repository->domains().front(), clock_.now(), {}, [](std::string_view) {}, {}),
+               Error);
 }
 
 TEST_F(LogExport, StopsWhenAsked) {
@@ -213,7 +217,8 @@ TEST_F(LogExport, StopsWhenAsked) {
   std::stop_source stop;
   stop.request_stop();
   EXPECT_THROW(
-      export_log(*repository, repository->domains().front(), clock_.now(), {}, [](std::string_view) {}, stop.get_token()),
+      export_log(
+          *repository, repository->domains().front(), clock_.now(), {}, [](std::string_view) {}, stop.get_token()),
       Error);
 }
 
