@@ -7,10 +7,12 @@
 #include "backup/repository/log_check.h"
 #include "backup/storage/local_directory.h"
 #include "base/error.h"
+#include "cli/evidence.h"
 #include "cli/messages.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/text.h"
+#include "evidence/log_json.h"
 
 namespace qcbak::cli {
 namespace {
@@ -19,44 +21,6 @@ using repository::LogEntry;
 
 constexpr std::uint64_t kShownUnlessAsked = 50;
 constexpr std::uint64_t kShownMost = 1'000'000'000;
-
-std::string_view kind_of(const LogEntry& entry) { return repository::name_of(entry.kind()); }
-
-// What an entry says beside its kind, as members of a JSON object.
-struct Members {
-  Json operator()(const repository::KeyEvent& event) const {
-    return {{"added", event.added.size()}, {"removed", event.removed.size()}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::Commit& event) const { return {{"snapshot", event.snapshot.hex()}}; }
-  Json operator()(const repository::Tombstone& event) const {
-    Json snapshots = Json::array();
-    for (const repository::SnapshotId& id : event.snapshots) snapshots.push_back(id.hex());
-    return {{"snapshots", std::move(snapshots)}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::Relabel& event) const {
-    Json labels = Json::object();
-    for (const auto& [key, value] : event.labels) labels[key] = value;
-    return {{"snapshot", event.snapshot.hex()}, {"labels", std::move(labels)}};
-  }
-  Json operator()(const repository::Hold& event) const {
-    return {{"snapshot", event.snapshot.hex()}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::Release& event) const {
-    return {{"snapshot", event.snapshot.hex()}, {"reason", event.reason}};
-  }
-  Json operator()(const repository::RetentionLock& event) const {
-    return {{"snapshot", event.snapshot.hex()}, {"until", format_time(event.until)}};
-  }
-  Json operator()(const repository::Condemnation& event) const { return {{"packs", event.packs.size()}}; }
-  Json operator()(const repository::Collection& event) const { return {{"packs", event.packs.size()}}; }
-  Json operator()(const repository::Checkpoint& event) const {
-    return {{"entry", event.head.number}, {"hash", event.head.hash.hex()}};
-  }
-  Json operator()(const repository::Audit& event) const {
-    Json json = Json::parse(event.json, nullptr, false);
-    return json.is_object() ? json : Json::object();
-  }
-};
 
 std::string in_words(const Json& members) {
   std::string text;
@@ -67,17 +31,48 @@ std::string in_words(const Json& members) {
   return one_line(text);
 }
 
+// What --acts, --act, --by, --since and --until leave.
+class Choice {
+ public:
+  explicit Choice(const Arguments& arguments)
+      : acts_(arguments.has("acts")),
+        act_(arguments.value("act")),
+        by_(arguments.value("by")),
+        since_(arguments.time("since")),
+        until_(arguments.time("until")) {}
+
+  bool takes(const LogEntry& entry, const Json& details) const {
+    if ((since_ && entry.time < *since_) || (until_ && entry.time >= *until_)) return false;
+    if ((acts_ || act_ || by_) && entry.kind() != repository::LogKind::audit) return false;
+    if (act_ && !is(details, "act", *act_)) return false;
+    return !by_ || (details.contains("by") && is(details["by"], "user", *by_)) || is(details, "asked_by", *by_);
+  }
+
+ private:
+  static bool is(const Json& object, const char* member, const std::string& text) {
+    return object.is_object() && object.contains(member) && object[member] == text;
+  }
+  bool acts_;
+  std::optional<std::string> act_, by_;
+  std::optional<Time> since_, until_;
+};
+
 ExitCode run_show(const Invocation& invocation) {
   const std::uint64_t limit = invocation.arguments.number("limit", kShownUnlessAsked, 1, kShownMost);
+  const Choice choice(invocation.arguments);
   Session session(invocation, Session::Keys::any);
   struct Row {
     LogEntry entry;
     crypto::Sha256 hash;
+    Json details;
   };
   std::deque<Row> rows;
   session.repository().for_each_log_entry([&](const LogEntry& entry, const crypto::Sha256& hash) {
-    if (invocation.arguments.has("acts") && entry.kind() != repository::LogKind::audit) return;
-    rows.push_back({entry, hash});
+    const auto sealed = session.repository().find_domain(entry.domain) == nullptr ? evidence::SealedDetails::sealed
+                                                                                  : evidence::SealedDetails::opened;
+    Json details = evidence::details_json(entry, sealed, format_time);
+    if (!choice.takes(entry, details)) return;
+    rows.push_back({entry, hash, std::move(details)});
     if (rows.size() > limit) rows.pop_front();
   });
   Output& output = invocation.output;
@@ -86,10 +81,10 @@ ExitCode run_show(const Invocation& invocation) {
     for (const Row& row : rows)
       entries.push_back({{"number", row.entry.number},
                          {"time", format_time(row.entry.time)},
-                         {"kind", kind_of(row.entry)},
+                         {"kind", evidence::kind_name(row.entry)},
                          {"signer", row.entry.signer.hex()},
                          {"hash", row.hash.hex()},
-                         {"details", std::visit(Members{}, row.entry.event)}});
+                         {"details", row.details}});
     output.document(entries);
     return ExitCode::done;
   }
@@ -98,8 +93,8 @@ ExitCode run_show(const Invocation& invocation) {
                {std::string(tr("KIND"))},
                {std::string(tr("DETAILS"))}});
   for (const Row& row : rows)
-    table.add({std::to_string(row.entry.number), format_time(row.entry.time), std::string(kind_of(row.entry)),
-               in_words(std::visit(Members{}, row.entry.event))});
+    table.add({std::to_string(row.entry.number), format_time(row.entry.time), std::string(evidence::kind_name(row.entry)),
+               in_words(row.details)});
   if (!table.empty())
     for (const std::string& line : table.lines()) output.line(line);
   return ExitCode::done;
@@ -120,32 +115,56 @@ repository::LogHead parse_checkpoint(const std::string& text) {
   return head;
 }
 
-ExitCode run_verify(const Invocation& invocation) {
+bool is_written_out(const std::string& checkpoint) {
+  const std::size_t colon = checkpoint.find_first_not_of("0123456789");
+  return colon != std::string::npos && colon > 0 && checkpoint[colon] == ':';
+}
+
+// Of an export: the checkpoints that are files are judged by the same keys.
+ExitCode verify_export(const Invocation& invocation, const std::string& log) {
   std::vector<repository::LogHead> known;
-  for (const std::string& text : invocation.arguments.values("checkpoint")) known.push_back(parse_checkpoint(text));
+  for (const std::string& text : invocation.arguments.values("checkpoint"))
+    known.push_back(is_written_out(text) ? parse_checkpoint(text) : read_checkpoint(text, trusted_roots(invocation)));
+  return check_evidence(invocation, log, known);
+}
+
+repository::LogCheck check_repository(const Arguments& arguments) {
+  std::vector<repository::LogHead> known;
+  for (const std::string& text : arguments.values("checkpoint"))
+    if (is_written_out(text)) known.push_back(parse_checkpoint(text));
   const char* keys = std::getenv("QCBAK_KEYS_DIR");
-  const std::string keys_directory =
-      invocation.arguments.has("keys") ? invocation.arguments.text("keys") : keys != nullptr ? keys : "";
-  const auto storage = storage::open_local_directory(repository_place(invocation.arguments));
-  const repository::LogCheck check = repository::check_log(*storage, keys_directory, known);
-  const std::string checkpoint = std::to_string(check.last.number) + ":" + check.last.hash.hex();
+  const std::string keys_directory = arguments.has("keys") ? arguments.text("keys") : keys != nullptr ? keys : "";
+  const auto storage = storage::open_local_directory(repository_place(arguments));
+  const repository::KnownHeads heads = [&](const repository::KeySet& counts) {
+    evidence::Roots roots;
+    for (const repository::DomainId& domain : counts.domains()) roots.insert(counts.domain(domain)->root);
+    for (const std::string& text : arguments.values("checkpoint"))
+      if (!is_written_out(text)) known.push_back(read_checkpoint(text, roots));
+    return known;
+  };
+  return repository::check_log(*storage, keys_directory, heads);
+}
+
+ExitCode run_verify(const Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  if (const auto log = arguments.value("log")) return verify_export(invocation, *log);
+  if (arguments.has("public-key"))
+    throw Error(ErrorCode::usage, std::string(tr("--public-key goes with --log")));
+  const repository::LogCheck check = check_repository(arguments);
+  const std::string checkpoint = checkpoint_text(check.last);
 
   Output& output = invocation.output;
   if (output.json()) {
-    Json findings = Json::array();
-    for (const repository::LogFinding& finding : check.findings)
-      findings.push_back({{"entry", finding.number}, {"what", finding.what}});
     output.document({{"entries", check.entries},
                      {"last_time", check.last.number > 0 ? Json(format_time(check.last_time)) : Json(nullptr)},
                      {"checkpoint", checkpoint},
-                     {"findings", std::move(findings)}});
+                     {"findings", findings_json(check.findings)}});
   } else {
-    for (const repository::LogFinding& finding : check.findings)
-      output.line(output.styled(Output::Style::bad, say("entry {}: {}", finding.number, finding.what)));
+    print_findings(output, std::string(tr("the log")), check.findings);
     if (check.findings.empty() && !output.quiet()) {
       output.line(output.styled(Output::Style::good, say("all {} entries are signed, in order, and follow on each other", check.entries)));
       output.line(say("checkpoint {}", checkpoint));
-      if (known.empty())
+      if (!arguments.has("checkpoint"))
         output.line(tr("Keep it elsewhere, on paper too: with --checkpoint, the next check finds whether the log's end was cut off."));
     }
   }
@@ -160,8 +179,13 @@ Command audit_show_command() {
       .summary = "Show the repository's log: what was done, when, and by whom",
       .description = "Prints the entries of the log, the newest last: commits, what was forgotten, held, locked and collected, keys given and "
                      "taken, and what the daemon and its users did. A write credential is enough.",
-      .options = {{"limit", "N", "the last N entries; 50 unless given"}, {"acts", "", "only what the daemon and its users did"}},
-      .examples = {{"qcbak audit show --acts", "who ran what, and who was refused"}},
+      .options = {{"limit", "N", "the last N entries; 50 unless given"}, {"acts", "", "only what the daemon and its users did"},
+                  {"act", "NAME", "only this act, for example run.ended"},
+                  {"by", "USER", "only what this user asked for"},
+                  {"since", "TIME", "only entries from then on"},
+                  {"until", "TIME", "only entries before then"}},
+      .examples = {{"qcbak audit show --acts", "who ran what, and who was refused"},
+                   {"qcbak audit show --act request.refused --since 2026-11-01", "who was refused this month"}},
       .run = run_show,
   };
 }
@@ -174,10 +198,13 @@ Command audit_verify_command() {
                      "the one before. An entry that was altered, removed, moved or put in is named, and the exit code is 4. That the end was cut "
                      "off can be seen only by who remembers a checkpoint, which each check prints.",
       .options = {{.name = "checkpoint",
-                   .value = "ENTRY:HASH",
-                   .help = "what an earlier check printed; may be given several times",
-                   .times = Option::Times::many}},
-      .examples = {{"qcbak audit verify", "the whole log"}},
+                   .value = "ENTRY:HASH|FILE",
+                   .help = "what an earlier check printed, or \"qcbak audit export --checkpoint\" wrote; may be given several times",
+                   .times = Option::Times::many},
+                  {"log", "FILE", "a log export instead of the repository's log"},
+                  public_key_option()},
+      .examples = {{"qcbak audit verify", "the whole log"},
+                   {"qcbak audit verify --log log.jsonl --public-key site.pem", "an export, offline"}},
       .run = run_verify,
   };
 }

@@ -22,6 +22,16 @@ std::optional<std::string> Arguments::value(std::string_view option) const {
   return given.empty() ? std::nullopt : std::optional(given.back());
 }
 
+std::optional<Time> Arguments::time(std::string_view option) const {
+  const auto text = value(option);
+  if (!text) return std::nullopt;
+  const auto time = parse_time(*text);
+  if (!time)
+    throw Error(ErrorCode::usage, say("\"{}\" is not a time", printable(*text)))
+        .with_hint(std::string(tr("give it as 2026-11-21 or 2026-11-21T09:30:00+07:00")));
+  return time;
+}
+
 std::uint64_t Arguments::number(std::string_view option, std::uint64_t unless_given, std::uint64_t least,
                                 std::uint64_t most) const {
   const std::optional<std::string> given = value(option);

@@ -55,6 +55,7 @@ class Arguments {
   // Error(usage) unless it is a number between the two.
   std::uint64_t number(std::string_view option, std::uint64_t unless_given, std::uint64_t least,
                        std::uint64_t most) const;
+  std::optional<Time> time(std::string_view option) const;  // Error(usage) unless it is one
   const std::vector<std::string>& operands() const { return operands_; }
 
  private:
@@ -118,6 +119,7 @@ Command key_credential_command();
 Command config_check_command();
 Command config_show_command();
 Command status_command();
+Command audit_export_command();
 Command audit_show_command();
 Command audit_verify_command();
 Command plan_show_command();
@@ -134,6 +136,7 @@ Command job_run_command();
 Command job_show_command();
 Command job_history_command();
 Command job_cancel_command();
+Command key_export_command();
 Command key_list_command();
 Command key_passwd_command();
 Command key_remove_command();
@@ -145,5 +148,6 @@ Command snapshots_command();
 Command stats_command();
 Command tag_command();
 Command verify_command();
+Command verify_evidence_command();
 
 }  // namespace qcbak::cli

@@ -1,17 +1,15 @@
-// qcbak key list, add, remove, passwd, credential
-#include <fcntl.h>
-#include <unistd.h>
-
+// qcbak key list, add, remove, passwd, credential, export
 #include <algorithm>
 
 #include "backup/repository/custodians.h"
-#include "base/unique_fd.h"
 #include "cli/confirm.h"
 #include "cli/messages.h"
+#include "cli/new_file.h"
 #include "cli/output.h"
 #include "cli/password.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
+#include "crypto/public_key_file.h"
 
 namespace qcbak::cli {
 namespace {
@@ -204,34 +202,6 @@ ExitCode run_passwd(const Invocation& invocation) {
   return ExitCode::done;
 }
 
-// A new file that only its owner reads. Taken away again unless it is kept.
-class CredentialFile {
- public:
-  explicit CredentialFile(const std::string& path)
-      : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)) {
-    if (!fd_ && errno == EEXIST)
-      throw Error(ErrorCode::usage, say("{} exists already", printable(path)))
-          .with_hint(std::string(tr("name a new file with -o")));
-    if (!fd_) throw_errno("make", printable(path));
-  }
-  CredentialFile(const CredentialFile&) = delete;
-  CredentialFile& operator=(const CredentialFile&) = delete;
-  ~CredentialFile() {
-    if (!kept_) ::unlink(path_.c_str());
-  }
-  void keep(ByteView bytes) {
-    write_full(fd_.get(), bytes, path_);
-    if (::fsync(fd_.get()) != 0) throw_errno("flush", printable(path_));
-    fd_.close(path_);
-    kept_ = true;
-  }
-
- private:
-  std::string path_;
-  UniqueFd fd_;
-  bool kept_ = false;
-};
-
 ExitCode run_credential(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const std::string& word = arguments.operands().front();
@@ -245,10 +215,11 @@ ExitCode run_credential(const Invocation& invocation) {
       arguments.has("name") ? key_name(arguments) : word + " " + format_time(invocation.clock.now());
 
   Session session(invocation, Session::Keys::password);
-  CredentialFile file(path);
+  NewFile file(path, NewFile::kOwnerOnly);
   session.lock_for_writing();
   const crypto::SecretBytes credential = repository::issue_credential(chosen_domains(session, arguments), kind, name);
-  file.keep(credential.view());
+  file.write(credential.view());
+  file.keep();
   Output& output = invocation.output;
   if (output.json()) {
     output.document({{"kind", word}, {"name", name}, {"file", path}});
@@ -260,6 +231,48 @@ ExitCode run_credential(const Invocation& invocation) {
       kind == repository::CredentialKind::read
           ? tr("It reads everything that is stored until the keys are changed. Guard it like the password.")
           : tr("It backs up, lists, forgets and prunes, and cannot read content. Name it with QCBAK_CREDENTIAL_FILE."));
+  return ExitCode::done;
+}
+
+// A root of a domain, as the log names it.
+struct RootKey {
+  std::string domain;
+  crypto::SignPublic key;
+};
+
+std::vector<RootKey> root_keys(const KeySet& keys) {
+  std::vector<RootKey> roots;
+  for (const DomainId& domain : keys.domains()) roots.push_back({keys.domain(domain)->name, keys.domain(domain)->root});
+  return roots;
+}
+
+ExitCode run_export(const Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  if (!arguments.has("public"))
+    throw Error(ErrorCode::usage, std::string(tr("\"key export\" of secret keys is not in this version")))
+        .with_hint(std::string(tr("for the public keys: --public")));
+  const std::string path = arguments.text("output");
+  if (path.empty()) throw Error(ErrorCode::usage, std::string(tr("key export wants -o FILE")));
+  Session session(invocation, Session::Keys::none);
+  const std::vector<RootKey> roots = root_keys(session.repository().log().keys);
+  std::string pem;
+  for (const RootKey& root : roots) pem += crypto::encode_public_key(root.key);
+  NewFile file(path, NewFile::kForAll);
+  file.write(as_bytes(pem));
+  file.keep();
+  Output& output = invocation.output;
+  if (output.json()) {
+    Json list = Json::array();
+    for (const RootKey& root : roots)
+      list.push_back({{"domain", root.domain}, {"key", root.key.hex()}, {"fingerprint", crypto::fingerprint(root.key)}});
+    output.document({{"file", path}, {"keys", std::move(list)}});
+  } else if (!output.quiet()) {
+    for (const RootKey& root : roots) {
+      output.line(say("domain \"{}\", SHA-256 of its root's public key:", printable(root.domain)));
+      output.line("  " + crypto::fingerprint(root.key));
+    }
+    output.line(tr("Give the file to who checks evidence, and these digits on paper."));
+  }
   return ExitCode::done;
 }
 
@@ -338,6 +351,20 @@ Command key_credential_command() {
       .examples = {{"qcbak key credential write -o /etc/qcbak/credential --name db1",
                     "for a machine that must not read its backups"}},
       .run = run_credential,
+  };
+}
+
+Command key_export_command() {
+  return {
+      .name = "key export",
+      .summary = "Export the public keys that evidence is checked with",
+      .description =
+          "Writes the public keys of the domains' roots as a PEM file, which openssl reads too, and prints their fingerprints. Needs no key: "
+          "whoever receives the file compares the fingerprints with digits that came another way, on paper.",
+      .options = {{"public", "", "the public keys; secret ones are not in this version"},
+                  {.name = "output", .value = "FILE", .help = "a new file", .letter = 'o'}},
+      .examples = {{"qcbak key export --public -o site.pem", "for an auditor"}},
+      .run = run_export,
   };
 }
 

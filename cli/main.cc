@@ -19,13 +19,14 @@ int main(int argc, char** argv) {
               tag_command(),     stats_command(),      export_command(),     key_list_command(),
               key_add_command(), key_remove_command(), key_passwd_command(), key_credential_command(),
               config_check_command(), config_show_command(), status_command(),   job_list_command(),
-              job_run_command(), job_show_command(),   job_history_command(), job_cancel_command(), audit_show_command(), audit_verify_command(),
+              job_run_command(), job_show_command(),   job_history_command(), job_cancel_command(),
               plan_show_command(), plan_submit_command(), plan_approve_command(), plan_reject_command(),
               user_list_command(), user_add_command(),    user_enrol_command(),   user_lock_command(),    user_unlock_command(),
+              audit_show_command(), audit_verify_command(), audit_export_command(), verify_evidence_command(), key_export_command(),
           },
-      .later = {"wal",        "mount",      "agent",           "drill",      "replica",    "report",          "audit export", "incident",
-                "guard",      "user password", "user enrol-otp", "wipe",       "verify-evidence", "key rotate", "key custody",
-                "key keygen", "key domain", "key export", "key verify",      "key share",  "key combine"},
+      .later = {"wal",        "mount",         "agent",          "drill",     "replica",    "report",      "incident",
+                "guard",      "user password", "user enrol-otp", "wipe",      "key rotate", "key custody",
+                "key keygen", "key domain",    "key verify",     "key share", "key combine"},
       .examples =
           {
               {"export QCBAK_REPO=/srv/backup QCBAK_PASSWORD_FILE=/root/qcbak.password", "what the following use"},

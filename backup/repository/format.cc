@@ -81,11 +81,20 @@ Bytes seal_with_map_key(const Binding& binding, std::uint32_t epoch, const MapKe
 
 std::uint32_t sealed_epoch(ByteView sealed) { return parse_sealed(sealed).epoch; }
 
+crypto::AeadKey sealed_message_key(const MapKey& map_key, std::string_view purpose, ByteView sealed) {
+  return map_message_key(map_key, parse_sealed(sealed).salt, purpose);
+}
+
 Bytes open_with_map_key(const Binding& binding, const MapKey& map_key, std::string_view purpose, ByteView context,
                         ByteView sealed) {
+  return open_with_message_key(binding, sealed_message_key(map_key, purpose, sealed), purpose, context, sealed);
+}
+
+Bytes open_with_message_key(const Binding& binding, const crypto::AeadKey& key, std::string_view purpose,
+                            ByteView context, ByteView sealed) {
   const SealedParts parts = parse_sealed(sealed);
   Bytes plaintext(parts.ciphertext.size() - crypto::kTagSize);
-  crypto::Aead aead(binding.suite, map_message_key(map_key, parts.salt, purpose));
+  crypto::Aead aead(binding.suite, key);
   if (!aead.open(0, map_associated(binding, parts.epoch, purpose, context), parts.ciphertext, plaintext))
     throw Error(ErrorCode::damaged, "the sealed " + std::string(purpose) + " was altered, or belongs elsewhere");
   return plaintext;

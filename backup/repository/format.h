@@ -62,9 +62,14 @@ std::optional<ObjectName> name_from_path(std::string_view path);
 Bytes seal_with_map_key(const Binding& binding, std::uint32_t epoch, const MapKey& map_key, std::string_view purpose,
                         ByteView context, ByteView plaintext, Random& random);
 std::uint32_t sealed_epoch(ByteView sealed);  // the epoch whose map key opens it
+// The key of this one message, which opens nothing else.
+crypto::AeadKey sealed_message_key(const MapKey& map_key, std::string_view purpose, ByteView sealed);
 // Throws Error(damaged) when it was altered or moved.
 Bytes open_with_map_key(const Binding& binding, const MapKey& map_key, std::string_view purpose, ByteView context,
                         ByteView sealed);
+// The same with the key of the message.
+Bytes open_with_message_key(const Binding& binding, const crypto::AeadKey& key, std::string_view purpose,
+                            ByteView context, ByteView sealed);
 
 std::uint64_t padme(std::uint64_t length);
 

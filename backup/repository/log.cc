@@ -8,6 +8,8 @@
 namespace qcbak::repository {
 namespace {
 
+constexpr std::string_view kLogPurpose = "log";
+
 Bytes signed_message(const crypto::Sha256& config_hash, ByteView payload) {
   Bytes message = to_bytes(as_bytes("qcbak1 log"));
   message.push_back(std::byte{0});
@@ -163,7 +165,7 @@ Bytes encode_log_entry(const Binding& binding, const LogHead& head, Time time, c
   writer.uint(7).raw(details.open);
   if (!details.sealed.empty()) {
     const EpochKeys& epoch = domain.current_epoch();
-    writer.uint(8).raw(seal_with_map_key(binding, epoch.number, epoch.map_key, "log", number_context(number),
+    writer.uint(8).raw(seal_with_map_key(binding, epoch.number, epoch.map_key, kLogPurpose, number_context(number),
                                          details.sealed, random));
   }
   const crypto::Signature signature = crypto::sign(domain.signer, signed_message(binding.config_hash, payload));
@@ -214,10 +216,17 @@ LogEntry parse_log_entry(const crypto::Sha256& config_hash, ByteView stored, Sig
   return entry;
 }
 
+crypto::AeadKey log_details_key(const DomainKeys& domain, const LogEntry& entry) {
+  return sealed_message_key(domain.epoch(sealed_epoch(entry.sealed)).map_key, kLogPurpose, entry.sealed);
+}
+
 void open_log_details(const Binding& binding, const DomainKeys& domain, LogEntry& entry) {
-  if (entry.sealed.empty()) return;
-  const Bytes plaintext = open_with_map_key(binding, domain.epoch(sealed_epoch(entry.sealed)).map_key, "log",
-                                            number_context(entry.number), entry.sealed);
+  if (!entry.sealed.empty()) open_log_details(binding, log_details_key(domain, entry), entry);
+}
+
+void open_log_details(const Binding& binding, const crypto::AeadKey& key, LogEntry& entry) {
+  const Bytes plaintext =
+      open_with_message_key(binding, key, kLogPurpose, number_context(entry.number), entry.sealed);
   cbor::Reader reader(plaintext);
   cbor::MapReader map(reader);
   if (!map.next() || map.key() != 1) throw Error(ErrorCode::damaged, "a log entry lacks a detail");

@@ -97,6 +97,9 @@ enum class Signatures { check, trusted };
 LogEntry parse_log_entry(const crypto::Sha256& config_hash, ByteView stored, Signatures signatures);
 // Opens the sealed details into `event`. Error(damaged).
 void open_log_details(const Binding& binding, const DomainKeys& domain, LogEntry& entry);
+// The key that opens the sealed details of this entry and nothing else; for entries that have some.
+crypto::AeadKey log_details_key(const DomainKeys& domain, const LogEntry& entry);
+void open_log_details(const Binding& binding, const crypto::AeadKey& key, LogEntry& entry);
 
 struct SnapshotState {
   DomainId domain;

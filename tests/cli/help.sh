@@ -18,11 +18,11 @@ for verb in $verbs; do
     out_has ".SH $section"
   done
 done
-for command in list add remove passwd credential; do
+for command in list add remove passwd credential export; do
   ok qcbak key "$command" -h
   out_has "Examples:"
 done
-for verb in init backup snapshots ls find cat diff restore verify repair forget prune tag stats export key; do
+for verb in init backup snapshots ls find cat diff restore verify repair forget prune tag stats export key audit verify-evidence; do
   grep -qx "$verb" <<<"$verbs" || fail "the verb $verb is missing"
 done
 

@@ -30,6 +30,18 @@ ok qcbak audit show --acts --limit 1
 out_has 'act=daemon.stops'
 out_lacks 'run.ended'
 ok qcbak --credential-file write.credential audit show -q
+ok qcbak audit show --act run.ended --json
+is "$(json "[e['details']['outcome'] for e in d]")" "['complete']"
+ok qcbak audit show --by "$user" --act request.taken --json
+is "$(json "len(d)")" 1
+ok qcbak audit show --by nobody-at-all --json
+is "$(json "d")" "[]"
+ok qcbak audit show --until 2000-01-01 --json
+is "$(json "d")" "[]"
+ok qcbak audit show --since 2000-01-01 --limit 1 --json
+is "$(json "d[0]['details']['act']")" daemon.stops
+ends 2 qcbak audit show --since yesterday
+one_error_line
 # Nobody reads it without a key.
 ends 1 grep -rlaE 'daemon.started|run.begins' "$QCBAK_REPO"
 
