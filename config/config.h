@@ -23,6 +23,7 @@ struct Daemon {
   std::string socket;
   DaemonRole role = DaemonRole::primary;
   std::optional<Calendar> collect;  // none: never
+  std::optional<Calendar> state_backup, log_backup;
 };
 
 struct Repository {

@@ -79,6 +79,10 @@ constexpr Option<Daemon> kDaemonOptions[] = {
      [](Daemon& d, const Value& v) {
        if (v.text() != "never") d.collect = v.calendar();
      }},
+    {"state_backup", "calendar", "\"*-*-* 03:30\"", "when the state database and this file are backed up",
+     [](Daemon& d, const Value& v) { d.state_backup = v.calendar(); }},
+    {"log_backup", "calendar", "\"*-*-01 03:00\"", "when the repository's log is backed up",
+     [](Daemon& d, const Value& v) { d.log_backup = v.calendar(); }},
 };
 
 constexpr Option<Repository> kRepositoryOptions[] = {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "daemon/api.h"
 #include "daemon/message_log.h"
+#include "daemon/own_jobs.h"
 #include "daemon/plan.h"
 #include "daemon/recall.h"
 
@@ -27,10 +28,6 @@ constexpr std::int64_t kRepositoryWait_ms = 60'000;
 constexpr std::int64_t kSecond = 1'000'000'000;
 // The wall clock may be set meanwhile, and sources may come and go unseen.
 constexpr std::int64_t kLookAgain_ns = 5 * kSecond;
-
-constexpr const char* kCollectJob = "qcbak.collect";
-constexpr std::int64_t kCollectRetries = 3;
-constexpr std::int64_t kCollectRetryDelay_ns = 600 * kSecond;
 
 const SystemClock& clock_() {
   static const SystemClock clock;
@@ -124,12 +121,7 @@ void Appliance::settle_past() {
 
 void Appliance::plan_jobs(Time now) {
   jobs_ = config_.jobs;
-  config::Job collect;
-  collect.name = kCollectJob;
-  collect.schedule = config_.daemon.collect;
-  collect.retries = kCollectRetries;
-  collect.retry_delay_ns = kCollectRetryDelay_ns;
-  jobs_.push_back(std::move(collect));
+  for (config::Job& job : own_jobs(config_)) jobs_.push_back(std::move(job));
   scheduler_ = std::make_unique<Scheduler>(jobs_, *state_, random_, now);
   for (const auto& [id, active] : active_) scheduler_->resume(active->run);
   if (alone_) scheduler_->resume(*alone_);
@@ -292,14 +284,15 @@ void Appliance::start(const Run& run) {
       std::find_if(jobs_.begin(), jobs_.end(), [&](const config::Job& each) { return each.name == run.job; });
   check(job != jobs_.end(), "the scheduler knows these jobs");
   try {
-    const auto kind = run.job == kCollectJob ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
     WorkOrder order;
-    order.kind = kind;
+    order.kind = kind_of(run.job);
     order.run = run.id;
     order.reason = run.reason;
     order.vault = vault_place(config_);
     order.job = *job;
     order.config_sha256 = config_sha256_;
+    order.config_file = config_.file;
+    order.state_dir = config_.daemon.state_dir;
     if (run.reason == Reason::change) {
       if (const auto last = state_->last_commit(run.job)) {
         order.unless_state = state_in(*last);

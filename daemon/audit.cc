@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "daemon/journal.h"
+#include "daemon/own_jobs.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -43,14 +44,9 @@ AuditLog::AuditLog(const Vault& vault, const Clock& clock, Random& random)
 
 // Keys in their order, no blanks: the canonical form.
 void AuditLog::append(Json entry) {
-  const std::vector<repository::DomainKeys>& domains = vault_.repository->domains();
-  check(!domains.empty(), "what was unlocked opens a domain");
-  const repository::DomainKeys* domain = &domains.front();
-  for (const repository::DomainKeys& each : domains)
-    if (each.name == "system") domain = &each;
   const std::string text = entry.dump(-1, ' ', false, Json::error_handler_t::replace);
   in_context("audit log", [&] {
-    repository::append_log({*vault_.storage, *vault_.repository, *domain, clock_, random_},
+    repository::append_log({*vault_.storage, *vault_.repository, own_domain(*vault_.repository), clock_, random_},
                            [&]() -> repository::LogEvent { return repository::Audit{text}; });
   });
 }

@@ -107,6 +107,8 @@ Statement Database::prepare(std::string_view sql) {
   return {database_, statement};
 }
 
+void Database::copy_to(const std::string& path) { prepare("VACUUM INTO ?").bind(path).run(); }
+
 void Database::roll_back() noexcept {
   // After some errors SQLite has rolled back by itself.
   sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);

@@ -50,6 +50,9 @@ class Database {
   void execute(const char* sql);
   Statement prepare(std::string_view sql);
 
+  // A copy of it as it is now, in a new file; others may be writing to it.
+  void copy_to(const std::string& path);
+
   // All of `body`, or nothing of it.
   template <class Body>
   void transaction(Body&& body) {

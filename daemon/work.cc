@@ -14,7 +14,9 @@
 #include "backup/source/capture.h"
 #include "base/error.h"
 #include "daemon/journal.h"
+#include "daemon/kept_files.h"
 #include "daemon/message_log.h"
+#include "daemon/own_jobs.h"
 #include "daemon/retention.h"
 #include "daemon/root_config.h"
 #include "daemon/shell.h"
@@ -53,7 +55,10 @@ std::optional<Reconciliation> look_through(const repository::WriteContext& conte
 WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_token& stop) {
   const Vault vault = open_vault(order.vault);
   repository::Repository& repository = *vault.repository;
-  const repository::DomainKeys& domain = repository.domain(order.job.domain);
+  const bool own = order.kind != WorkOrder::Kind::back_up;
+  const repository::DomainKeys& domain = own ? own_domain(repository) : repository.domain(order.job.domain);
+  std::optional<KeptFiles> kept_files;
+  if (own) kept_files.emplace(order, repository, stop);
   BackupOptions options;
   options.paths = order.job.source.paths;
   options.host = source::host_name();
@@ -155,9 +160,12 @@ WorkOrder order_by_config(const WorkOrder& order, const std::string& path) {
   checked.unless_snapshot = order.unless_snapshot;
   checked.config_sha256 = order.config_sha256;
   checked.vault = vault_place(config);
-  if (order.kind == WorkOrder::Kind::collect) return checked;
-  for (const config::Job& job : config.jobs)
-    if (job.name == order.job.name) {
+  checked.config_file = path;
+  checked.state_dir = config.daemon.state_dir;
+  std::vector<config::Job> jobs = own_jobs(config);
+  jobs.insert(jobs.end(), config.jobs.begin(), config.jobs.end());
+  for (const config::Job& job : jobs)
+    if (job.name == order.job.name && kind_of(job.name) == order.kind) {
       checked.job = job;
       return checked;
     }

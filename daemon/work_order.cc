@@ -1,6 +1,7 @@
 #include "daemon/work_order.h"
 
 #include "crypto/hash.h"
+#include "daemon/own_jobs.h"
 #include "daemon/json_line.h"
 
 namespace qcbak::daemon {
@@ -8,9 +9,25 @@ namespace {
 
 using Json = nlohmann::json;
 
+// In the order of WorkOrder::Kind.
+constexpr std::array<std::string_view, 4> kKinds = {"back_up", "collect", "keep_state", "keep_log"};
+
+WorkOrder::Kind kind_from(const std::string& name) {
+  for (std::size_t i = 0; i < kKinds.size(); ++i)
+    if (kKinds[i] == name) return static_cast<WorkOrder::Kind>(i);
+  throw Error(ErrorCode::failed, "\"" + name + "\" is no order");
+}
+
 }  // namespace
 
 std::string sha256_of(const config::Config& config) { return crypto::sha256(as_bytes(config.text)).hex(); }
+
+WorkOrder::Kind kind_of(std::string_view job) {
+  if (job == kCollectJob) return WorkOrder::Kind::collect;
+  if (job == kStateJob) return WorkOrder::Kind::keep_state;
+  if (job == kLogJob) return WorkOrder::Kind::keep_log;
+  return WorkOrder::Kind::back_up;
+}
 
 std::string encode_order(const WorkOrder& order) {
   const config::Job& job = order.job;
@@ -19,7 +36,9 @@ std::string encode_order(const WorkOrder& order) {
   return line_of({{"config_sha256", order.config_sha256},
                   {"unless_state", order.unless_state},
                   {"unless_snapshot", order.unless_snapshot},
-                  {"kind", order.kind == WorkOrder::Kind::collect ? "collect" : "back_up"},
+                  {"kind", kKinds[static_cast<std::size_t>(order.kind)]},
+                  {"config_file", order.config_file},
+                  {"state_dir", order.state_dir},
                   {"run", order.run},
                   {"reason", name_of(order.reason)},
                   {"vault",
@@ -50,7 +69,9 @@ std::string encode_order(const WorkOrder& order) {
 WorkOrder decode_order(std::string_view line) {
   return read_line(line, [](const Json& json) {
     WorkOrder order;
-    order.kind = json.at("kind").get<std::string>() == "collect" ? WorkOrder::Kind::collect : WorkOrder::Kind::back_up;
+    order.kind = kind_from(json.at("kind").get<std::string>());
+    order.config_file = json.at("config_file").get<std::string>();
+    order.state_dir = json.at("state_dir").get<std::string>();
     order.unless_state = json.at("unless_state").get<std::string>();
     order.unless_snapshot = json.at("unless_snapshot").get<std::string>();
     order.config_sha256 = json.at("config_sha256").get<std::string>();

@@ -15,6 +15,8 @@ struct WorkOrder {
   enum class Kind {
     back_up,  // and keep what the job's retention says
     collect,  // free the space of what was forgotten; nobody else may write meanwhile
+    keep_state,  // back up the state database and the configuration
+    keep_log,    // back up an export of the log
   } kind = Kind::back_up;
   std::string run;
   Reason reason = Reason::schedule;
@@ -23,7 +25,9 @@ struct WorkOrder {
   // Nothing is committed while all is still in this state, and the snapshot that has it lives. Both empty: always.
   std::string unless_state, unless_snapshot;
   std::string config_sha256;  // of the configuration file that the daemon works by
+  std::string config_file, state_dir;
 };
+WorkOrder::Kind kind_of(std::string_view job);  // by the name of the job
 std::string sha256_of(const config::Config& config);  // of its text, hexadecimal
 std::string encode_order(const WorkOrder& order);        // one line
 WorkOrder decode_order(std::string_view line);           // Error(failed)
