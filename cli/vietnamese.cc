@@ -8,6 +8,12 @@ using Entry = std::pair<std::string_view, std::string_view>;
 
 // clang-format off
 constexpr Entry kSentences[] = {
+    {"messages for {}: {} waiting; last error: {}",
+     "thông báo cho {}: {} đang chờ; lỗi gần nhất: {}"},
+    {"syslog {}: {} entries behind",
+     "syslog {}: còn {} mục chưa chuyển"},
+    {"syslog {}: {} entries behind; last error: {}",
+     "syslog {}: còn {} mục chưa chuyển; lỗi gần nhất: {}"},
     {"Check and show the daemon's configuration",
      "Kiểm tra và cho xem cấu hình của trình nền"},
     {"Run the daemon's jobs, and see what came of them",

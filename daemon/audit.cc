@@ -1,10 +1,9 @@
 #include "daemon/audit.h"
 
-#include <sys/timex.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "daemon/message_log.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -32,11 +31,6 @@ Json about(const Run& run) {
 
 }  // namespace
 
-bool clock_is_synchronised() {
-  timex query{};
-  return ::adjtimex(&query) >= 0 && (query.status & STA_UNSYNC) == 0;
-}
-
 AuditLog::AuditLog(const Vault& vault, const Clock& clock, Random& random)
     : vault_(vault), clock_(clock), random_(random) {}
 
@@ -48,10 +42,11 @@ void AuditLog::append(Json entry) {
   for (const repository::DomainKeys& each : domains)
     if (each.name == "system") domain = &each;
   const std::string text = entry.dump(-1, ' ', false, Json::error_handler_t::replace);
-  in_context("audit log", [&] {
-    repository::append_log({*vault_.storage, *vault_.repository, *domain, clock_, random_},
+  const std::uint64_t number = in_context("audit log", [&] {
+    return repository::append_log({*vault_.storage, *vault_.repository, *domain, clock_, random_},
                            [&]() -> repository::LogEvent { return repository::Audit{text}; });
   });
+  say_act(number, entry.value("act", ""), text);
 }
 
 void AuditLog::daemon_started(const std::string& configuration_sha256) {
@@ -67,6 +62,10 @@ void AuditLog::configuration_read(const std::string& configuration_sha256) {
 
 void AuditLog::configuration_refused(const std::string& why) {
   append({{"act", "configuration.refused"}, {"why", limited(why)}});
+}
+
+void AuditLog::clock_jumped(const ClockJump& jump) {
+  append({{"act", "clock.jumped"}, {"expected", format_time(jump.expected)}, {"found", format_time(jump.found)}});
 }
 
 void AuditLog::run_begins(const Run& run) {
