@@ -243,6 +243,14 @@ std::string metrics(const ApiView& view, Time now) {
   metrics.add("", static_cast<double>(view.connections));
   metrics.begin("qcbak_alerts", "gauge", "What needs somebody's attention, as in qcbak status.");
   metrics.add("", static_cast<double>(view.telling.alerts().size()));
+  metrics.begin("qcbak_messages_waiting", "gauge", "Messages for people that are yet to be sent.");
+  double waiting = 0;
+  for (const ChannelState& channel : view.telling.channels()) waiting += static_cast<double>(channel.waiting);
+  metrics.add("", waiting);
+  if (const auto syslog = view.telling.syslog()) {
+    metrics.begin("qcbak_syslog_behind", "gauge", "Entries of the log that the collector does not have yet.");
+    metrics.add("", static_cast<double>(syslog->progress.behind));
+  }
   const auto each_job = [&](const char* name, const char* help, auto value_of) {
     metrics.begin(name, "gauge", help);
     for (const config::Job& job : view.jobs)

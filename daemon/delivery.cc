@@ -134,13 +134,14 @@ int run_messenger(int socket, const std::string& config, const std::string& orde
   } catch (const Error& error) {
     result.error = error.what();
     if (!error.hint().empty()) result.error += "; " + error.hint();
+    if (!config.empty()) say(Level::warning, result.error);
   }
   try {
     send_all(socket, encode(result));
   } catch (const Error&) {
     return 1;  // whoever wanted to know sends it again
   }
-  return result.error.empty() ? 0 : 1;
+  return 0;
 }
 
 bool send_test(const config::Config& config) {

@@ -57,7 +57,7 @@ std::string manual_of_daemon() {
           term("2", "The configuration or the command line is wrong.") + term("10", "There is no repository.") +
           term("11", "Another daemon, or another writer, has the repository.") + term("12", "The credential does not open it.");
   page += ".SH FILES\n" + term("/etc/qcbak/qcbak.toml", "The configuration.") +
-          term("/var/lib/qcbak/state.db", "Jobs and runs. Made anew from the repository when it is damaged or gone.") +
+          term("/var/lib/qcbak/state.db", "Jobs, runs, and messages that wait. Made anew from the repository when it is damaged or gone.") +
           term("/run/qcbak/qcbak.sock", "Where commands reach it.");
   page += ".SH SEE ALSO\n" + troff("qcbak.toml(5), qcbak-status(1), qcbak-job(1), qcbak-audit(1), qcbak(1)") + "\n";
   return page;
