@@ -132,32 +132,37 @@ void set_password(Transfer& transfer, const crypto::SecretBytes& password) {
 
 std::int64_t now_ns() { return SystemClock().monotonic_ns(); }
 
-void wait_for(int socket, short events, std::int64_t until_ns) {
-  const std::int64_t left_ms = std::max<std::int64_t>((until_ns - now_ns()) / 1'000'000, 0);
-  pollfd wait{socket, events, 0};
-  const int ready = ::poll(&wait, 1, static_cast<int>(left_ms));
-  if (ready < 0 && errno != EINTR) throw_errno("wait for", "the server");
-  if (ready == 0) throw Error(ErrorCode::io, "the server took too long");
+void wait_for(int socket, short events, std::int64_t until_ns, const Trust& trust) {
+  constexpr int kLookAgainMs = 200;
+  for (;;) {
+    pollfd wait{socket, events, 0};
+    const int ready = ::poll(&wait, 1, kLookAgainMs);
+    if (ready < 0 && errno != EINTR) throw_errno("wait for", "the server");
+    if (ready > 0) return;
+    if (trust.stop && trust.stop()) throw Error(ErrorCode::interrupted, "the daemon is gone");
+    if (now_ns() >= until_ns) throw Error(ErrorCode::io, "the server took too long");
+  }
 }
 
-void send_whole(Transfer& transfer, int socket, std::string_view bytes, std::int64_t until_ns) {
+void send_whole(Transfer& transfer, int socket, std::string_view bytes, std::int64_t until_ns, const Trust& trust) {
   while (!bytes.empty()) {
     std::size_t sent = 0;
     const CURLcode result = curl_easy_send(transfer.handle(), bytes.data(), bytes.size(), &sent);
     if (result == CURLE_AGAIN)
-      wait_for(socket, POLLOUT, until_ns);
+      wait_for(socket, POLLOUT, until_ns, trust);
     else
       transfer.require(result);
     bytes.remove_prefix(sent);
   }
 }
 
-void wait_for_acknowledgement(int socket, std::int64_t until_ns) {
+void wait_for_acknowledgement(int socket, std::int64_t until_ns, const Trust& trust) {
   constexpr int kPauseMs = 10;
   for (;;) {
     int outstanding = 0;
     if (::ioctl(socket, SIOCOUTQ, &outstanding) != 0) throw_errno("ask", "what the server has acknowledged");
     if (outstanding == 0) return;
+    if (trust.stop && trust.stop()) throw Error(ErrorCode::interrupted, "the daemon is gone");
     if (now_ns() >= until_ns) throw Error(ErrorCode::io, "the server did not acknowledge everything");
     ::poll(nullptr, 0, kPauseMs);
   }
@@ -257,8 +262,8 @@ void stream(const config::Endpoint& server, std::string_view bytes, const Trust&
   transfer.perform();
   curl_socket_t socket = CURL_SOCKET_BAD;
   transfer.require(curl_easy_getinfo(transfer.handle(), CURLINFO_ACTIVESOCKET, &socket));
-  send_whole(transfer, socket, bytes, until);
-  wait_for_acknowledgement(socket, until);
+  send_whole(transfer, socket, bytes, until, trust);
+  wait_for_acknowledgement(socket, until, trust);
   if (tls)
     require_open(transfer);
   else
