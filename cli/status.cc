@@ -18,6 +18,19 @@ std::string last_result(const Json& job) {
   return job.at("last").is_null() ? "-" : text_or_dash(job.at("last"), "outcome");
 }
 
+// What the daemon has to tell and has not been able to.
+void show_telling(const Json& status, Output& output) {
+  for (const Json& channel : status.at("messages"))
+    if (const auto waiting = channel.at("waiting").get<std::uint64_t>(); waiting > 0 || !channel.at("error").is_null())
+      output.line(say("messages for {}: {} waiting; last error: {}", text_or_dash(channel, "channel"), waiting, text_or_dash(channel, "error")));
+  const Json& syslog = status.at("syslog");
+  if (syslog.is_null()) return;
+  output.line(syslog.at("error").is_null()
+                  ? say("syslog {}: {} entries behind", text_or_dash(syslog, "collector"), syslog.at("behind").get<std::uint64_t>())
+                  : say("syslog {}: {} entries behind; last error: {}", text_or_dash(syslog, "collector"),
+                        syslog.at("behind").get<std::uint64_t>(), text_or_dash(syslog, "error")));
+}
+
 ExitCode run(const Invocation& invocation) {
   const Json status = ask_daemon(control::Method::get, "/v1/status");
   Output& output = invocation.output;
@@ -41,6 +54,7 @@ ExitCode run(const Invocation& invocation) {
                                                                            : text_or_dash(job, "next")});
   if (!table.empty())
     for (const std::string& line : table.lines()) output.line(line);
+  show_telling(status, output);
   for (const Json& alert : status.at("alerts"))
     output.line(output.styled(Output::Style::bad, alert.at("job").is_null()
                                                       ? text_or_dash(alert, "what")

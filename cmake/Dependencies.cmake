@@ -10,5 +10,6 @@ pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 find_package(date REQUIRED)
 find_package(Boost 1.74 REQUIRED)  # headers alone: Asio, Beast
 find_package(nlohmann_json 3 REQUIRED)
+pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)

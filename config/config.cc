@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kFileLimit = 1U << 20;
 constexpr std::size_t kJobsLimit = 1000;
+constexpr std::size_t kNotifyLimit = 100;
 
 // How often, where a job says how important its data are and not when.
 struct Importance {
@@ -50,6 +51,54 @@ Job read_job(const toml::node& node, std::size_t number, Reading& reading) {
   return job;
 }
 
+// Passwords are not sent to a place where nothing is logged in to, and a table tells in one way.
+void check_notify(const Notify& notify, const toml::node& node, const std::string& path, const Reading& reading) {
+  const auto refuse = [&](const char* why, const char* hint) { fail_at(reading, node, path, why, hint); };
+  if (notify.emails.empty() == notify.webhook.empty())
+    refuse(notify.webhook.empty() ? "it tells nobody" : "it tells in two ways", "give either email and smtp, or webhook; two ways are two tables");
+  if (notify.emails.empty() && (!notify.smtp.host.empty() || !notify.from.empty() || !notify.user.empty()))
+    refuse("smtp, from and user are for mail", "give email too, or leave them out");
+  if (!notify.emails.empty() && notify.smtp.host.empty()) refuse("mail goes nowhere", "give smtp: \"smtps://mail.example.gov.vn\"");
+  if (notify.user.empty() != notify.password.empty()) refuse("user and password go together", "give both, or neither");
+  if (notify.webhook.empty() && !notify.webhook_secret.empty()) refuse("webhook_secret is for a webhook", "leave it out");
+  for (const std::string& secret : {notify.password, notify.webhook_secret})
+    if (secret.find('/') != std::string::npos && !secret.starts_with('/'))
+      refuse("a password or secret is the name of a systemd credential, or an absolute path", "start it with \"/\"");
+}
+
+// Where it goes, without the rest of a webhook's address, which may be a secret.
+std::string channel_name(const Notify& notify) {
+  if (!notify.webhook.empty()) {
+    const Endpoint endpoint = parse_endpoint(notify.webhook);
+    return endpoint.scheme + "://" + endpoint.authority();
+  }
+  std::string name;
+  for (const std::string& address : notify.emails) name += (name.empty() ? "" : ", ") + address;
+  return name + " via " + notify.smtp.scheme + "://" + notify.smtp.authority();
+}
+
+std::vector<Notify> read_notify(const toml::node& node, Reading& reading) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr) fail_at(reading, node, "notify", "ways to tell people are written as [[notify]]");
+  if (array->size() > kNotifyLimit) fail_at(reading, node, "notify", "there are more than 100");
+  std::vector<Notify> all;
+  std::map<std::string, int> places;
+  for (std::size_t i = 0; i < array->size(); ++i) {
+    const toml::node& item = (*array)[i];
+    const std::string path = "notify[" + std::to_string(i + 1) + "]";
+    if (!item.is_table()) fail_at(reading, item, path, "it is not a table");
+    Notify notify;
+    read_section(*item.as_table(), path, notify_options(), notify, reading);
+    check_notify(notify, item, path, reading);
+    notify.name = channel_name(notify);
+    const int others = places[notify.name]++;
+    if (others > 0 && notify.webhook.empty()) fail_at(reading, item, path, "another table tells the same people by the same server");
+    if (others > 0) notify.name += " #" + std::to_string(others + 1);
+    all.push_back(std::move(notify));
+  }
+  return all;
+}
+
 template <class Section>
 void read_named(const toml::table& root, std::string_view name, std::span<const Option<Section>> options, Section& into,
                 Reading& reading) {
@@ -73,6 +122,20 @@ std::string_view name_of(UserRole role) {
   return "";
 }
 
+std::string_view name_of(AlertKind kind) {
+  switch (kind) {
+    case AlertKind::failure: return "failure";
+    case AlertKind::incomplete: return "incomplete";
+    case AlertKind::missed: return "missed";
+    case AlertKind::unwatched: return "unwatched";
+    case AlertKind::plan: return "plan";
+    case AlertKind::space: return "space";
+    case AlertKind::clock: return "clock";
+    case AlertKind::undelivered: return "undelivered";
+  }
+  return "";
+}
+
 Config parse(std::string_view text, const std::string& file) {
   Reading reading{file, {}};
   toml::table root;
@@ -83,7 +146,7 @@ Config parse(std::string_view text, const std::string& file) {
                                       std::string(error.description()))
         .with_hint("the file is TOML; see qcbak.toml(5)");
   }
-  refuse_unknown(root, "", {"daemon", "repository", "roles", "approval", "job"}, reading);
+  refuse_unknown(root, "", {"daemon", "repository", "roles", "approval", "job", "notify", "audit"}, reading);
   Config config;
   config.file = file;
   config.text = text;
@@ -106,6 +169,8 @@ Config parse(std::string_view text, const std::string& file) {
       config.jobs.push_back(std::move(job));
     }
   }
+  if (const toml::node* notify = root.get("notify")) config.notify = read_notify(*notify, reading);
+  read_named(root, "audit", audit_options(), config.audit, reading);
   config.settings = std::move(reading.settings);
   return config;
 }

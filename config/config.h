@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "config/calendar.h"
+#include "config/endpoint.h"
 
 namespace qcbak::config {
 
@@ -66,6 +68,35 @@ struct Job {
   Retention retention;
 };
 
+// What somebody can be told of.
+enum class AlertKind { failure, incomplete, missed, unwatched, plan, space, clock, undelivered };
+inline constexpr std::size_t kAlertKinds = 8;
+std::string_view name_of(AlertKind kind);  // "failure"
+
+enum class Language { english, vietnamese };
+
+// One way to tell people: mail, or a webhook.
+struct Notify {
+  std::string name;                 // of the channel, made of where it goes: "it@example.gov.vn via smtps://mail.example.gov.vn"
+  std::vector<std::string> emails;  // empty: a webhook
+  Endpoint smtp;                    // smtps: TLS from the start; smtp: STARTTLS; smtp+plain: neither, loopback alone
+  std::string from;                 // empty: qcbak@ and the host's name
+  std::string user, password;       // password: the name of a systemd credential, or a path
+  std::string webhook;              // https, or http to loopback
+  std::string webhook_secret;       // as password; empty: not signed
+  std::set<AlertKind> on;
+  std::optional<Calendar> digest;  // none: never
+  std::string ca_file;             // empty: the system's
+  Language language = Language::english;
+};
+
+struct Audit {
+  std::int64_t keep_ns = 0;
+  std::string syslog;  // as the file names it; empty: not forwarded
+  Endpoint collector;  // udp, tcp or tls
+  std::string syslog_ca_file;
+};
+
 // One effective value and where it comes from.
 struct Setting {
   std::string path;   // job.etc.schedule
@@ -81,6 +112,8 @@ struct Config {
   std::map<UserRole, std::vector<std::string>> roles;  // Unix users, or "@group"
   Approval approval;
   std::vector<Job> jobs;
+  std::vector<Notify> notify;
+  Audit audit;
   std::vector<Setting> settings;  // all of them, in the order of the manual
 };
 

@@ -152,6 +152,84 @@ constexpr Option<Job> kJobOptions[] = {
      [](Job& j, const Value& v) { read_section<Retention>(v.table(), v.path(), kRetentionOptions, j.retention, v.reading()); }},
 };
 
+AlertKind alert_kind_from(const Value& value, const std::string& name) {
+  std::string known;
+  for (std::size_t i = 0; i < kAlertKinds; ++i) {
+    const auto kind = static_cast<AlertKind>(i);
+    if (name_of(kind) == name) return kind;
+    known += (i == 0 ? "" : ", ") + std::string(name_of(kind));
+  }
+  value.fail("\"" + name + "\" is none of " + known);
+}
+
+void set_mail_addresses(Notify& notify, const Value& value) {
+  notify.emails = value.text_or_texts();
+  constexpr std::size_t kAddressesLimit = 100;
+  if (notify.emails.empty() || notify.emails.size() > kAddressesLimit) value.fail("it names from 1 to 100 addresses");
+  for (const std::string& address : notify.emails) value.mail_address(address);
+}
+
+Endpoint only_loopback_is(const Value& value, std::string_view open_scheme, const Endpoint& endpoint) {
+  if (endpoint.scheme == open_scheme && !endpoint.is_loopback())
+    value.fail(std::string(open_scheme) + ":// is for this machine alone: what leaves it is encrypted");
+  return endpoint;
+}
+
+constexpr Option<Notify> kNotifyOptions[] = {
+    {"email", "addresses", "", "who gets mail: an address, or a list of them; needs smtp", set_mail_addresses},
+    {"smtp", "server", "", "smtps://HOST[:PORT] (TLS) or smtp://HOST[:PORT] (STARTTLS, never without); smtp+plain:// to this machine alone",
+     [](Notify& n, const Value& v) {
+       n.smtp = only_loopback_is(v, "smtp+plain", v.endpoint({"smtps", "smtp", "smtp+plain"}));
+       if (!n.smtp.path.empty()) v.fail("nothing is behind the host and the port");
+     }},
+    {"from", "address", "", "the sender; without it qcbak@ and the name of the host",
+     [](Notify& n, const Value& v) { v.mail_address(n.from = v.text()); }},
+    {"user", "name", "", "who logs in at the mail server; needs password", [](Notify& n, const Value& v) { n.user = v.text(); }},
+    {"password", "name or path", "", "the user's: the name of a systemd credential, or an absolute path",
+     [](Notify& n, const Value& v) { n.password = v.text(); }},
+    {"webhook", "URL", "", "instead of mail: JSON is posted there; https://, and http:// to this machine alone",
+     [](Notify& n, const Value& v) {
+       only_loopback_is(v, "http", v.endpoint({"https", "http"}));
+       n.webhook = v.text();
+     }},
+    {"webhook_secret", "name or path", "", "the key of X-Qcbak-Signature: the name of a systemd credential, or an absolute path",
+     [](Notify& n, const Value& v) { n.webhook_secret = v.text(); }},
+    {"on", "kinds", "[\"failure\", \"incomplete\", \"missed\", \"unwatched\", \"plan\", \"space\", \"clock\", \"undelivered\"]",
+     "which alerts are told as they appear and go",
+     [](Notify& n, const Value& v) {
+       for (const std::string& name : v.texts()) n.on.insert(alert_kind_from(v, name));
+     }},
+    {"digest", "calendar", "\"*-*-* 07:00\"", "when a summary of all jobs and alerts is sent; \"never\": none",
+     [](Notify& n, const Value& v) {
+       if (v.text() != "never") n.digest = v.calendar();
+     }},
+    {"ca_file", "path", "", "certificates (PEM) that vouch for the server, instead of the system's",
+     [](Notify& n, const Value& v) { n.ca_file = v.absolute_path(); }},
+    {"language", "\"en\" or \"vi\"", "\"en\"", "of the mail",
+     [](Notify& n, const Value& v) {
+       const std::string language = v.text();
+       if (language != "en" && language != "vi") v.fail("it is neither \"en\" nor \"vi\"");
+       n.language = language == "vi" ? Language::vietnamese : Language::english;
+     }},
+};
+
+constexpr std::int64_t kSixMonths = 183;
+constexpr Option<Audit> kAuditOptions[] = {
+    {"keep", "time", "\"24months\"", "how long the log is kept at least, 183 days or more; it is never shortened, so this always holds",
+     [](Audit& a, const Value& v) {
+       a.keep_ns = v.duration_ns();
+       if (a.keep_ns < kSixMonths * kDay_ns) v.fail("the log is kept six months (183 days) at least");
+     }},
+    {"syslog", "server", "", "where the log's entries are forwarded to, as RFC 5424: udp://, tcp:// or tls://HOST[:PORT]",
+     [](Audit& a, const Value& v) {
+       a.collector = v.endpoint({"udp", "tcp", "tls"});
+       if (!a.collector.path.empty()) v.fail("nothing is behind the host and the port");
+       a.syslog = v.text();
+     }},
+    {"syslog_ca_file", "path", "", "certificates (PEM) that vouch for that server, instead of the system's",
+     [](Audit& a, const Value& v) { a.syslog_ca_file = v.absolute_path(); }},
+};
+
 template <class Section>
 void add_rows(std::vector<OptionRow>& rows, std::string_view section, std::span<const Option<Section>> options) {
   for (const Option<Section>& option : options)
@@ -165,6 +243,8 @@ std::span<const Option<Repository>> repository_options() { return kRepositoryOpt
 std::span<const Option<Roles>> roles_options() { return kRolesOptions; }
 std::span<const Option<Approval>> approval_options() { return kApprovalOptions; }
 std::span<const Option<Job>> job_options() { return kJobOptions; }
+std::span<const Option<Notify>> notify_options() { return kNotifyOptions; }
+std::span<const Option<Audit>> audit_options() { return kAuditOptions; }
 
 std::vector<OptionRow> option_table() {
   std::vector<OptionRow> rows;
@@ -175,6 +255,8 @@ std::vector<OptionRow> option_table() {
   add_rows<Job>(rows, "job", kJobOptions);
   add_rows<FilesSource>(rows, "job.source", kFilesOptions);
   add_rows<Retention>(rows, "job.retention", kRetentionOptions);
+  add_rows<Notify>(rows, "notify", kNotifyOptions);
+  add_rows<Audit>(rows, "audit", kAuditOptions);
   return rows;
 }
 

@@ -14,5 +14,7 @@ std::span<const Option<Repository>> repository_options();
 std::span<const Option<Roles>> roles_options();
 std::span<const Option<Approval>> approval_options();
 std::span<const Option<Job>> job_options();
+std::span<const Option<Notify>> notify_options();
+std::span<const Option<Audit>> audit_options();
 
 }  // namespace qcbak::config

@@ -83,6 +83,24 @@ std::vector<std::string> Value::texts() const {
   return texts;
 }
 
+std::vector<std::string> Value::text_or_texts() const {
+  if (node_.is_string()) return {text()};
+  return texts();
+}
+
+Endpoint Value::endpoint(std::initializer_list<std::string_view> schemes) const {
+  Endpoint endpoint;
+  try {
+    endpoint = parse_endpoint(text());
+  } catch (const Error& error) {
+    fail("\"" + printable(text()) + "\" is not an address: " + error.what());
+  }
+  if (std::find(schemes.begin(), schemes.end(), endpoint.scheme) != schemes.end()) return endpoint;
+  std::string known;
+  for (const std::string_view scheme : schemes) known += (known.empty() ? "" : ", ") + std::string(scheme) + "://";
+  fail("\"" + printable(text()) + "\" starts with none of " + known);
+}
+
 std::vector<std::pair<std::string, std::string>> Value::labels() const {
   std::vector<std::pair<std::string, std::string>> labels;
   for (const auto& [key, node] : table()) {
@@ -101,6 +119,14 @@ Calendar Value::calendar() const {
     return Calendar::parse(expression);
   } catch (const Error& error) {
     fail_at(reading_, node_, path_, error.what(), error.hint());
+  }
+}
+
+void Value::mail_address(const std::string& address) const {
+  try {
+    require_mail_address(address);
+  } catch (const Error& error) {
+    fail("\"" + printable(address) + "\": " + error.what());
   }
 }
 

@@ -30,8 +30,11 @@ class Value {
   std::int64_t integer(std::int64_t least, std::int64_t most) const;
   std::int64_t duration_ns() const;
   std::vector<std::string> texts() const;  // each not empty
+  std::vector<std::string> text_or_texts() const;
+  Endpoint endpoint(std::initializer_list<std::string_view> schemes) const;
   std::vector<std::pair<std::string, std::string>> labels() const;
   Calendar calendar() const;
+  void mail_address(const std::string& address) const;  // fails unless it is one
   const toml::table& table() const;
 
   const std::string& path() const { return path_; }

@@ -20,8 +20,6 @@ using Json = nlohmann::json;
 constexpr const char* kJson = "application/json";
 constexpr std::int64_t kHistoryLimit = 1000;
 constexpr std::int64_t kHistoryUnlessAsked = 20;
-constexpr std::int64_t kOverdueAfter_ns = 3'600'000'000'000;
-constexpr std::uint64_t kLowSpaceBytes = 1U << 30;
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -63,41 +61,37 @@ Json json_of(const ApiView& view, const config::Job& job, Time now) {
   return json;
 }
 
-// A slot that came without a run that did what it asked for, so long ago that it cannot be a matter of waiting.
-bool is_overdue(const ApiView& view, const config::Job& job, Time now) {
-  if (!job.schedule) return false;
-  const auto success = view.state.last_success(job.name);
-  const auto known_since = success ? std::optional(success->started) : view.state.first_known(job.name);
-  if (!known_since) return false;
-  const auto slot = job.schedule->next(*known_since);
-  return slot && slot->ns + job.random_delay_ns + kOverdueAfter_ns < now.ns;
-}
-
-std::optional<std::uint64_t> free_bytes(const ApiView& view) {
-  try {
-    return view.storage.free_bytes();
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
-Json alerts(const ApiView& view, Time now) {
+Json alerts(const ApiView& view) {
   Json alerts = Json::array();
-  if (const auto free = free_bytes(view); free && *free < kLowSpaceBytes)
-    alerts.push_back({{"job", nullptr}, {"what", "the repository's medium has only " + std::to_string(*free >> 20) + " MiB left"}});
-  if (!view.people_and_plans.in_force() && view.held.empty() && !view.config.jobs.empty())
-    alerts.push_back({{"job", nullptr}, {"what", "no plan has been approved yet; next: qcbak plan submit"}});
-  for (const config::Job& job : view.jobs) {
-    const auto last = view.state.last(job.name);
-    const auto alert = [&](const std::string& what) { alerts.push_back({{"job", job.name}, {"what", what}}); };
-    if (last && last->outcome == Outcome::failed) alert("the last run failed: " + last->error);
-    if (last && last->outcome == Outcome::incomplete) alert("the last run could not back up everything");
-    if (const auto held = view.held.find(job.name); held != view.held.end()) alert("it is held: " + held->second);
-    if (is_overdue(view, job, now)) alert("it is overdue: no run has succeeded since its schedule asked for one");
-    if (view.incompletely_watched.contains(job.name) && !job.schedule)
-      alert("not everything can be watched for changes (fs.inotify.max_user_watches, or what the daemon's user may read): give it a schedule");
-  }
+  for (const Alert& alert : view.telling.alerts())
+    alerts.push_back({{"kind", config::name_of(alert.kind)},
+                      {"key", alert.key},
+                      {"job", json_of(alert.job)},
+                      {"what", alert.what},
+                      {"next", alert.next},
+                      {"told", json_of(alert.since)}});
   return alerts;
+}
+
+Json messages(const ApiView& view) {
+  Json channels = Json::array();
+  for (const ChannelState& channel : view.telling.channels())
+    channels.push_back({{"channel", channel.name},
+                        {"waiting", channel.waiting},
+                        {"oldest", json_of(channel.oldest)},
+                        {"lost", channel.lost},
+                        {"error", json_of(channel.error)}});
+  return channels;
+}
+
+Json syslog(const ApiView& view) {
+  const auto syslog = view.telling.syslog();
+  if (!syslog) return nullptr;
+  return {{"collector", syslog->collector},
+          {"sent", syslog->progress.sent},
+          {"behind", syslog->progress.behind},
+          {"failing_since", json_of(syslog->progress.failing_since)},
+          {"error", json_of(syslog->progress.error)}};
 }
 
 const config::Job& job_named(const ApiView& view, const std::string& name) {
@@ -162,14 +156,17 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
   for (const config::Job& job : view.jobs) jobs.push_back(json_of(view, job, now));
   if (path[1] == "jobs") return jobs;
   if (path[1] == "status") {
-    const auto free = free_bytes(view);
+    const auto free = free_bytes(view.storage);
     return {{"version", QCBAK_VERSION},
             {"started", format_time(view.started)},
             {"repository", view.config.repository.location},
             {"configuration", view.config.file},
             {"jobs", std::move(jobs)},
             {"free_bytes", free ? Json(*free) : Json(nullptr)},
-            {"alerts", alerts(view, now)}};
+            {"full_in_days", view.telling.days_left() ? Json(*view.telling.days_left()) : Json(nullptr)},
+            {"alerts", alerts(view)},
+            {"messages", messages(view)},
+            {"syslog", syslog(view)}};
   }
   throw Error(ErrorCode::usage, "there is no such request");
 }
@@ -202,14 +199,22 @@ std::string metrics(const ApiView& view, Time now) {
   Metrics metrics;
   metrics.begin("qcbak_started_seconds", "gauge", "When the daemon started, since 1970.");
   metrics.add("", seconds(view.started));
-  if (const auto free = free_bytes(view)) {
+  if (const auto free = free_bytes(view.storage)) {
     metrics.begin("qcbak_repository_free_bytes", "gauge", "Bytes left on the medium of the repository.");
     metrics.add("", static_cast<double>(*free));
   }
   metrics.begin("qcbak_connections", "gauge", "Connections to the socket.");
   metrics.add("", static_cast<double>(view.connections));
   metrics.begin("qcbak_alerts", "gauge", "What needs somebody's attention, as in qcbak status.");
-  metrics.add("", static_cast<double>(alerts(view, now).size()));
+  metrics.add("", static_cast<double>(view.telling.alerts().size()));
+  metrics.begin("qcbak_messages_waiting", "gauge", "Messages for people that are yet to be sent.");
+  double waiting = 0;
+  for (const ChannelState& channel : view.telling.channels()) waiting += static_cast<double>(channel.waiting);
+  metrics.add("", waiting);
+  if (const auto syslog = view.telling.syslog()) {
+    metrics.begin("qcbak_syslog_behind", "gauge", "Entries of the log that the collector does not have yet.");
+    metrics.add("", static_cast<double>(syslog->progress.behind));
+  }
   const auto each_job = [&](const char* name, const char* help, auto value_of) {
     metrics.begin(name, "gauge", help);
     for (const config::Job& job : view.jobs)
@@ -232,7 +237,7 @@ std::string metrics(const ApiView& view, Time now) {
     return run ? std::optional(*run->outcome == Outcome::incomplete ? 1.0 : 0.0) : std::nullopt;
   });
   each_job("qcbak_job_overdue", "Whether the schedule asked for a run and none has succeeded since.",
-           [&](const config::Job& job) { return std::optional(is_overdue(view, job, now) ? 1.0 : 0.0); });
+           [&](const config::Job& job) { return std::optional(is_overdue(view.state, job, now) ? 1.0 : 0.0); });
   each_job("qcbak_job_next_seconds", "When the schedule asks for the next run, since 1970.", [&](const config::Job& job) {
     const auto next = view.scheduler.next_slot(job.name, now);
     return next ? std::optional(seconds(*next)) : std::nullopt;

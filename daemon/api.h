@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "config/config.h"
@@ -13,6 +12,7 @@
 #include "daemon/scheduler.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
+#include "daemon/telling.h"
 #include "daemon/worker.h"
 
 namespace qcbak::daemon {
@@ -27,7 +27,6 @@ struct ApiView {
   std::function<std::optional<WorkProgress>(const std::string& run)> progress;
   std::function<bool(const std::string& run)> cancel;  // false: it is not in work
   std::function<void()> look;  // starts what is due
-  const std::set<std::string>& incompletely_watched;
   AuditLog& audit;
   Register& people_and_plans;
   const std::map<std::string, std::string>& held;  // jobs that do not run, and why
@@ -36,6 +35,7 @@ struct ApiView {
   Random& random;
   const storage::Storage& storage;
   std::size_t connections = 0;
+  Telling& telling;
 };
 
 // Never throws an Error: what is wrong becomes a reply. Requests that change something, and those that are refused, are in

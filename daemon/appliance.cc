@@ -52,7 +52,7 @@ Appliance::Active::Active(const Run& its_run, const WorkOrder& order, const std:
                           asio::io_context& loop)
     : run(its_run), worker(order, workers, lock), readable(loop, ::dup(worker.descriptor())) {}
 
-Appliance::Appliance(config::Config config, std::string workers)
+Appliance::Appliance(config::Config config, std::string workers, std::string messengers)
     : config_(std::move(config)), config_sha256_(sha256_of(config_)), workers_(std::move(workers)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
   if (config_.daemon.role == config::DaemonRole::replica)
     throw Error(ErrorCode::unsupported, "daemon.role = \"replica\" is not in this version");
@@ -74,6 +74,11 @@ Appliance::Appliance(config::Config config, std::string workers)
   register_->catch_up(*vault_.repository);
   settle_past();
   plan_jobs(started_);
+  telling_ = std::make_unique<Telling>(
+      loop_,
+      Telling::Daemon{config_, config_sha256_, jobs_, *state_, vault_, *audit_,
+                      [this]() -> const std::set<std::string>& { return watch_->incomplete(); }, held_, *register_},
+      std::move(messengers));
   const std::string& socket = config_.daemon.socket;
   make_directories(socket.substr(0, socket.rfind('/')));
   server_ = std::make_unique<Server>(loop_, socket, config_.roles,
@@ -206,6 +211,7 @@ void Appliance::reload() {
     config_sha256_ = sha256;
     plan_jobs(clock_().now());
     server_->set_roles(config_.roles);
+    telling_->config_changed();
     say(Level::info, "the configuration was read again");
   } catch (const Error& error) {
     say(Level::error, std::string(error.what()) + "; the running configuration stays");
@@ -225,6 +231,7 @@ void Appliance::stop() {
   timer_.cancel();
   if (changes_) changes_->cancel(ignored);
   server_->stop();
+  telling_->stop();
   for (const auto& [id, active] : active_) active->worker.stop();
   if (active_.empty()) watchdog_.cancel();
 }
@@ -311,6 +318,7 @@ void Appliance::start(const Run& run) {
     failed.error = error.what();
     note([&] { audit_->run_ended(failed); });
     scheduler_->ended(failed);
+    telling_->look();
     say(Level::error, text(run) + " could not be started: " + error.what());
   }
 }
@@ -330,6 +338,7 @@ void Appliance::finish(Active& active, const WorkResult& result) {
   if (again && !stopping_) what += "; tried again at " + format_time(*again);
   say(succeeded(*run.outcome) ? Level::info : Level::error, what);
   active_.erase(run.id);
+  telling_->look();
   if (stopping_ && active_.empty()) watchdog_.cancel();
   look();
 }
@@ -360,7 +369,6 @@ Reply Appliance::handle(const Request& request, const Caller& caller) {
         return true;
       },
       [this] { look(); },
-      watch_->incomplete(),
       *audit_,
       *register_,
       held_,
@@ -372,7 +380,8 @@ Reply Appliance::handle(const Request& request, const Caller& caller) {
       repository_id_,
       random_,
       *vault_.storage,
-      server_->connections()};
+      server_->connections(),
+      *telling_};
   return answer(view, request, caller, clock_().now());
 }
 

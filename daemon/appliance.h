@@ -17,6 +17,7 @@
 #include "daemon/scheduler.h"
 #include "daemon/server.h"
 #include "daemon/state.h"
+#include "daemon/telling.h"
 #include "daemon/tree_watch.h"
 #include "daemon/worker.h"
 
@@ -28,8 +29,8 @@ class Appliance {
  public:
   // Takes the repository for itself, finishes what an earlier daemon left, and listens. Error when it cannot: the
   // configuration is wrong for this machine, or another process has the repository. `workers`: the socket at which systemd
-  // starts workers; empty: the daemon starts them itself.
-  Appliance(config::Config config, std::string workers);
+  // starts workers; empty: the daemon starts them itself. `messengers`: the same of messengers.
+  Appliance(config::Config config, std::string workers, std::string messengers);
   ~Appliance();
   // Serves until it is told to stop; then runs in work are stopped and come to their end.
   void run();
@@ -87,6 +88,7 @@ class Appliance {
   std::unique_ptr<boost::asio::posix::stream_descriptor> changes_;
   std::map<std::string, std::unique_ptr<Active>> active_;  // by run
   std::optional<Run> alone_;  // begun, and waits until it is alone; nothing else is started meanwhile
+  std::unique_ptr<Telling> telling_;
   std::unique_ptr<Server> server_;
 };
 

@@ -1,11 +1,10 @@
 #include "daemon/audit.h"
 
-#include <sys/timex.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "daemon/journal.h"
+#include "daemon/message_log.h"
 #include "daemon/own_jobs.h"
 
 namespace qcbak::daemon {
@@ -34,21 +33,17 @@ Json about(const Run& run) {
 
 }  // namespace
 
-bool clock_is_synchronised() {
-  timex query{};
-  return ::adjtimex(&query) >= 0 && (query.status & STA_UNSYNC) == 0;
-}
-
 AuditLog::AuditLog(const Vault& vault, const Clock& clock, Random& random)
     : vault_(vault), clock_(clock), random_(random) {}
 
 // Keys in their order, no blanks: the canonical form.
 void AuditLog::append(Json entry) {
   const std::string text = entry.dump(-1, ' ', false, Json::error_handler_t::replace);
-  in_context("audit log", [&] {
-    repository::append_log({*vault_.storage, *vault_.repository, own_domain(*vault_.repository), clock_, random_},
+  const std::uint64_t number = in_context("audit log", [&] {
+    return repository::append_log({*vault_.storage, *vault_.repository, own_domain(*vault_.repository), clock_, random_},
                            [&]() -> repository::LogEvent { return repository::Audit{text}; });
   });
+  say_act(number, entry.value("act", ""), text);
 }
 
 void AuditLog::daemon_started(const std::string& configuration_sha256) {
@@ -64,6 +59,10 @@ void AuditLog::configuration_read(const std::string& configuration_sha256) {
 
 void AuditLog::configuration_refused(const std::string& why) {
   append({{"act", "configuration.refused"}, {"why", limited(why)}});
+}
+
+void AuditLog::clock_jumped(const ClockJump& jump) {
+  append({{"act", "clock.jumped"}, {"expected", format_time(jump.expected)}, {"found", format_time(jump.found)}});
 }
 
 void AuditLog::run_begins(const Run& run) {

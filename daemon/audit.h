@@ -8,6 +8,7 @@
 
 #include "backup/repository/writer.h"
 #include "daemon/caller.h"
+#include "daemon/clock_watch.h"
 #include "daemon/state.h"
 #include "daemon/register.h"
 #include "daemon/vault.h"
@@ -25,11 +26,12 @@ class AuditLog {
   // Entries are signed and sealed for the domain "system", or, where there is none, for the first.
   AuditLog(const Vault& vault, const Clock& clock, Random& random);
 
-  // Each durable when it returns. Error when it cannot be written: then what it announces must not be done.
+  // Each durable when it returns; under systemd it is in the journal too. Error when it cannot be written: then what it announces must not be done.
   void daemon_started(const std::string& configuration_sha256);
   void daemon_stops();
   void configuration_read(const std::string& configuration_sha256);
   void configuration_refused(const std::string& why);
+  void clock_jumped(const ClockJump& jump);
   void run_begins(const Run& run);
   void run_ended(const Run& run);
   void request_taken(const std::string& what, const Caller& caller);
@@ -56,8 +58,5 @@ class AuditLog {
   const Clock& clock_;
   Random& random_;
 };
-
-// Whether the kernel says that the clock is kept by a time source (adjtimex(2)).
-bool clock_is_synchronised();
 
 }  // namespace qcbak::daemon

@@ -11,6 +11,8 @@
 #include "config/config.h"
 #include "crypto/secret.h"
 #include "daemon/appliance.h"
+#include "daemon/child.h"
+#include "daemon/delivery.h"
 #include "daemon/manual.h"
 #include "daemon/message_log.h"
 #include "daemon/work.h"
@@ -20,16 +22,17 @@ namespace {
 using namespace qcbak;
 
 constexpr int kUsage = 2;
-constexpr int kWorkerSocket = 3;
 
 constexpr std::string_view kHelp =
-    "Usage: qcbakd [--config FILE] [--check-config]\n"
+    "Usage: qcbakd [--config FILE] [--check-config | --send-test]\n"
     "\n"
     "Runs the backup jobs of the configuration, by schedule and by change, in the foreground.\n"
     "\n"
     "  --config FILE    the configuration (QCBAK_CONFIG; /etc/qcbak/qcbak.toml)\n"
     "  --check-config   says whether it is good, and ends\n"
+    "  --send-test      sends a test message to everybody in [[notify]], says what came of it, and ends\n"
     "  --workers SOCKET have workers started at this socket, with rights that the daemon does not have\n"
+    "  --messengers SOCKET  have messengers started at this socket, with the network that the daemon does not have\n"
     "  -h, --help       this text\n"
     "  --version        the version\n"
     "\n"
@@ -44,8 +47,8 @@ void print(std::string_view text) {
 struct Asked {
   std::string config = "/etc/qcbak/qcbak.toml";
   bool config_named = false;
-  std::string workers;
-  enum class What { serve, check_config, help, version, work, manual, config_manual } what = What::serve;
+  std::string workers, messengers, orders_from;
+  enum class What { serve, check_config, send_test, help, version, work, messenger, manual, config_manual } what = What::serve;
 };
 
 Asked parse(const std::vector<std::string>& arguments) {
@@ -55,19 +58,23 @@ Asked parse(const std::vector<std::string>& arguments) {
     const std::string& argument = arguments[i];
     const std::size_t equals = argument.find('=');
     const std::string name = argument.substr(0, equals);
-    if (name == "--config" || name == "--workers") {
+    if (name == "--config" || name == "--workers" || name == "--messengers" || name == "--orders-from") {
       if (equals == std::string::npos && i + 1 == arguments.size())
         throw Error(ErrorCode::usage, name + " wants a value").with_hint("see qcbakd --help");
       const std::string value = equals == std::string::npos ? arguments[++i] : argument.substr(equals + 1);
       if (name == "--workers") asked.workers = value;
+      else if (name == "--messengers") asked.messengers = value;
+      else if (name == "--orders-from") asked.orders_from = value;  // with --messenger
       else asked.config = value, asked.config_named = true;
     }
     else if (argument == "--check-config") asked.what = Asked::What::check_config;
+    else if (argument == "--send-test") asked.what = Asked::What::send_test;
     else if (argument == "--help" || argument == "-h") asked.what = Asked::What::help;
     else if (argument == "--version") asked.what = Asked::What::version;
     else if (argument == "--manual") asked.what = Asked::What::manual;  // for the build
     else if (argument == "--config-manual") asked.what = Asked::What::config_manual;
     else if (argument == "--worker") asked.what = Asked::What::work;  // started by the daemon
+    else if (argument == "--messenger") asked.what = Asked::What::messenger;
     else throw Error(ErrorCode::usage, "\"" + argument + "\" is not an option").with_hint("see qcbakd --help");
   }
   return asked;
@@ -79,7 +86,14 @@ int run(const Asked& asked) {
     case Asked::What::version: print("qcbakd " QCBAK_VERSION "\n"); return 0;
     case Asked::What::manual: print(daemon::manual_of_daemon()); return 0;
     case Asked::What::config_manual: print(daemon::manual_of_configuration()); return 0;
-    case Asked::What::work: return daemon::work(kWorkerSocket, asked.config_named ? asked.config : "");
+    case Asked::What::work: return daemon::work(daemon::kSocketOfChild, asked.config_named ? asked.config : "");
+    case Asked::What::messenger:
+      std::signal(SIGPIPE, SIG_IGN);
+      return daemon::run_messenger(daemon::kSocketOfChild, asked.config_named ? asked.config : "", asked.orders_from);
+    case Asked::What::send_test:
+      crypto::initialize();
+      std::signal(SIGPIPE, SIG_IGN);
+      return daemon::send_test(config::read(asked.config)) ? 0 : 1;
     case Asked::What::check_config: {
       const config::Config config = config::read(asked.config);
       print(config.file + " is good; jobs: " + std::to_string(config.jobs.size()) + "\n");
@@ -89,7 +103,7 @@ int run(const Asked& asked) {
   }
   crypto::initialize();
   std::signal(SIGPIPE, SIG_IGN);
-  daemon::Appliance appliance(config::read(asked.config), asked.workers);
+  daemon::Appliance appliance(config::read(asked.config), asked.workers, asked.messengers);
   appliance.run();
   return 0;
 }

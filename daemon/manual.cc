@@ -31,8 +31,9 @@ std::string term(std::string_view name, std::string_view meaning) {
 
 std::string manual_of_daemon() {
   std::string page = head("qcbakd", 8, "run backup jobs by schedule and by change");
-  page += ".SH SYNOPSIS\n\\fBqcbakd\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR] [\\fB\\-\\-workers\\fR \\fISOCKET\\fR]\n.br\n"
-          "\\fBqcbakd \\-\\-check\\-config\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR]\n";
+  page += ".SH SYNOPSIS\n\\fBqcbakd\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR] [\\fB\\-\\-workers\\fR \\fISOCKET\\fR] [\\fB\\-\\-messengers\\fR \\fISOCKET\\fR]\n.br\n"
+          "\\fBqcbakd \\-\\-check\\-config\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR]\n.br\n"
+          "\\fBqcbakd \\-\\-send\\-test\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR]\n";
   page += ".SH DESCRIPTION\n" +
           troff("Backs up what the jobs of qcbak.toml(5) name, when their schedules say, when something changed, and on request, and keeps what "
                 "their retention says. It runs in the foreground and writes what it does to standard error; once it serves, it says "
@@ -43,8 +44,12 @@ std::string manual_of_daemon() {
                 "goes on.") +
           "\n.SH OPTIONS\n" + term("--config FILE", "The configuration; QCBAK_CONFIG, or /etc/qcbak/qcbak.toml, without it.") +
           term("--check-config", "Say whether it is good, and end.") +
+          term("--send-test", "Send a test message to everybody in [[notify]] from this process, say what came of each, and end: with 0 when all have "
+                              "arrived, else with 1. A password that systemd passes to messengers is not there for it: run it where the file can be read.") +
           term("--workers SOCKET", "Have each run done by a worker that systemd starts for a connection to this socket, with rights that the daemon "
                                    "does not have. Without it, workers are the daemon's own processes.") +
+          term("--messengers SOCKET", "Have each message sent by a messenger that systemd starts for a connection to this socket, with the network "
+                                      "that the daemon does not have. Without it, messengers are the daemon's own processes.") +
           term("--help, --version", "What they say.");
   page += ".SH SIGNALS\n" + term("SIGHUP", "Read the configuration again. One that is wrong leaves everything as it is.") +
           term("SIGTERM, SIGINT", "Stop: runs in work end without a commit, and go on the next time.");
@@ -52,7 +57,7 @@ std::string manual_of_daemon() {
           term("2", "The configuration or the command line is wrong.") + term("10", "There is no repository.") +
           term("11", "Another daemon, or another writer, has the repository.") + term("12", "The credential does not open it.");
   page += ".SH FILES\n" + term("/etc/qcbak/qcbak.toml", "The configuration.") +
-          term("/var/lib/qcbak/state.db", "Jobs and runs. Made anew from the repository when it is damaged or gone.") +
+          term("/var/lib/qcbak/state.db", "Jobs, runs, and messages that wait. Made anew from the repository when it is damaged or gone.") +
           term("/run/qcbak/qcbak.sock", "Where commands reach it.");
   page += ".SH SEE ALSO\n" + troff("qcbak.toml(5), qcbak-status(1), qcbak-job(1), qcbak-audit(1), qcbak(1)") + "\n";
   return page;
@@ -69,7 +74,7 @@ std::string manual_of_configuration() {
   for (const config::OptionRow& row : config::option_table()) {
     if (row.section != section) {
       section = row.section;
-      page += ".SH " + troff(section == "job" ? "[[job]]" : "[" + section + "]") + "\n";
+      page += ".SH " + troff(section == "job" || section == "notify" ? "[[" + section + "]]" : "[" + section + "]") + "\n";
     }
     page += ".TP\n\\fB" + troff(row.name) + "\\fR = \\fI" + troff(row.type) + "\\fR\n" + troff(row.help);
     if (!row.fallback.empty()) page += troff(". Without it: " + std::string(row.fallback));

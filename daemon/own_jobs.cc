@@ -9,7 +9,6 @@ constexpr std::int64_t kRetries = 3;
 constexpr std::int64_t kRetryDelay_ns = 600'000'000'000;
 constexpr std::int64_t kStatesDaily = 30;
 constexpr std::int64_t kStatesMonthly = 24;
-constexpr std::int64_t kLogsKept_ns = 730 * 86'400'000'000'000;
 
 config::Job own_job(std::string_view name, const std::optional<config::Calendar>& schedule) {
   config::Job job;
@@ -36,7 +35,7 @@ std::vector<config::Job> own_jobs(const config::Config& config) {
   state.retention.daily = kStatesDaily;
   state.retention.monthly = kStatesMonthly;
   config::Job log = keeping_job(kLogJob, "log", config.daemon.log_backup, config);
-  log.retention.within_ns = kLogsKept_ns;
+  log.retention.within_ns = config.audit.keep_ns;
   return {own_job(kCollectJob, config.daemon.collect), std::move(state), std::move(log)};
 }
 

@@ -203,6 +203,13 @@ std::optional<Run> State::last_success(const std::string& job) {
   return read_one(std::move(rows));
 }
 
+std::optional<Run> State::last_verdict(const std::string& job) {
+  Statement rows = database_.prepare(
+      select("WHERE job = ? AND outcome IN ('complete', 'incomplete', 'unchanged', 'failed') ORDER BY started_ns DESC LIMIT 1"));
+  rows.bind(job);
+  return read_one(std::move(rows));
+}
+
 std::optional<Run> State::last_commit(const std::string& job) {
   Statement rows = database_.prepare(select("WHERE job = ? AND snapshot <> '' ORDER BY started_ns DESC LIMIT 1"));
   rows.bind(job);

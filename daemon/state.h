@@ -66,6 +66,7 @@ class State {
   std::optional<Run> run(const std::string& id);  // or the first digits of it, 8 or more, where no other has them
   std::optional<Run> last(const std::string& job);                             // by its start
   std::optional<Run> last_success(const std::string& job);
+  std::optional<Run> last_verdict(const std::string& job);  // that came to an end of its own: neither in work, interrupted nor cancelled
   std::optional<Run> last_commit(const std::string& job);  // that left a snapshot
   std::optional<Time> first_known(const std::string& job);  // when the state first heard of it
   std::vector<Run> history(const std::string& job, std::int64_t limit);  // newest first

@@ -1,9 +1,13 @@
 #include "daemon/work.h"
 
+#include <linux/capability.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -150,6 +154,16 @@ WorkResult run(const WorkOrder& order, Progress& progress, const std::stop_token
   return result;
 }
 
+// The appliance's own data are its user's: what is done with them needs no right to read what is somebody else's, and a link
+// put in their place leads nowhere.
+void drop_capabilities() {
+  if (::geteuid() == 0) return;
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) throw_errno("give up", "ambient capabilities");
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+  if (::syscall(SYS_capset, &header, none.data()) != 0) throw_errno("give up", "capabilities");
+}
+
 WorkOrder order_by_config(const WorkOrder& order, const std::string& path) {
   const config::Config config = read_root_config(path, order.config_sha256);
   WorkOrder checked;
@@ -183,6 +197,7 @@ int work(int socket, const std::string& config) {
     received = receive_with_lock(socket);
     order = decode_order(received->line);
     if (!config.empty()) order = order_by_config(order, config);
+    if (order.kind != WorkOrder::Kind::back_up) drop_capabilities();
   } catch (const Error& error) {
     say(Level::error, std::string("a worker refused its order: ") + error.what());
     try {

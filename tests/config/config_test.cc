@@ -88,6 +88,46 @@ labels.importance = "critical"
   EXPECT_EQ(config.jobs.at(2).schedule->text(), "hourly");
 }
 
+TEST(Config, SaysWhoIsTold) {
+  const Config config = with(R"(
+[[notify]]
+email = "it@example.gov.vn"
+smtp = "smtps://mail.example.gov.vn"
+[[notify]]
+email = ["a@b.vn", "c@d.vn"]
+smtp = "smtp://[::1]:2525"
+from = "qcbak@b.vn"
+on = ["failure", "space"]
+digest = "never"
+language = "vi"
+[[notify]]
+webhook = "https://chat.example/hooks/abc?d=e"
+[[notify]]
+webhook = "https://chat.example/hooks/other"
+[audit]
+syslog = "tls://log.example.gov.vn:6514"
+)");
+  ASSERT_EQ(config.notify.size(), 4U);
+  const Notify& first = config.notify[0];
+  EXPECT_EQ(first.name, "it@example.gov.vn via smtps://mail.example.gov.vn");
+  EXPECT_EQ(first.on.size(), kAlertKinds);
+  EXPECT_EQ(first.digest->text(), "*-*-* 07:00");
+  EXPECT_EQ(first.language, Language::english);
+  const Notify& second = config.notify[1];
+  EXPECT_THAT(second.emails, ElementsAre("a@b.vn", "c@d.vn"));
+  EXPECT_EQ(second.smtp.host, "::1");
+  EXPECT_EQ(second.smtp.port, 2525);
+  EXPECT_EQ(second.smtp.authority(), "[::1]:2525");
+  EXPECT_THAT(second.on, ElementsAre(AlertKind::failure, AlertKind::space));
+  EXPECT_FALSE(second.digest);
+  EXPECT_EQ(second.language, Language::vietnamese);
+  EXPECT_EQ(config.notify[2].name, "https://chat.example");  // what follows may be a secret
+  EXPECT_EQ(config.notify[3].name, "https://chat.example #2");
+  EXPECT_EQ(config.audit.keep_ns, 720 * 86'400'000'000'000);
+  EXPECT_EQ(config.audit.collector.scheme, "tls");
+  EXPECT_EQ(config.audit.collector.port, 6514);
+}
+
 TEST(Config, KnowsWhereEachValueComesFrom) {
   const Config config = with("[[job]]\nname = 'etc'\nsource = { files = ['/etc'] }\nretries = 5\nlabels.a = 'b'\n");
   std::set<std::string> lines;
@@ -132,6 +172,30 @@ TEST(Config, RefusesWithPlaceAndNextStep) {
       {std::string(kLeast) + "[daemon]\nrole = 'boss'\n", "daemon.role: it is neither"},
       {std::string(kLeast) + "[roles]\noperators = []\n", "did you mean \"operator\"?"},
       {"[repository\n", "qcbak.toml:1: "},
+      {std::string(kLeast) + "[notify]\n", "ways to tell people are written as [[notify]]"},
+      {std::string(kLeast) + "[[notify]]\n", "qcbak.toml:4: notify[1]: it tells nobody; give either email and smtp, or webhook"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\n", "mail goes nowhere"},
+      {std::string(kLeast) + "[[notify]]\nemail = []\nsmtp = 'smtp://h'\n", "it names from 1 to 100 addresses"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\nsmtp = 'smtp://h'\nwebhook = 'https://h/x'\n", "it tells in two ways"},
+      {std::string(kLeast) + "[[notify]]\nwebhook = 'https://h/x'\nfrom = 'a@b.vn'\n", "smtp, from and user are for mail"},
+      {std::string(kLeast) + "[[notify]]\nemail = \"a@b.vn\\r\\nBcc: c@d.vn\"\nsmtp = 'smtp://h'\n", "notify[1].email"},
+      {std::string(kLeast) + "[[notify]]\nemail = \"a@b.vn\\rBcc: c@d.vn\"\nsmtp = 'smtp://h'\n", "it is no address"},
+      {std::string(kLeast) + "[[notify]]\nemail = ['a@b.vn', 'a b@c']\nsmtp = 'smtp://h'\n", "\"a b@c\": it is no address"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn>'\nsmtp = 'smtp://h'\n", "it is no address"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\nsmtp = 'smtp+plain://mail.vn'\n", "is for this machine alone"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\nsmtp = 'mail.vn'\n", "it is written SCHEME://HOST[:PORT]"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\nsmtp = 'http://mail.vn'\n", "starts with none of smtps://, smtp://"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\nsmtp = 'smtps://mail.vn:0'\n", "the port is a number"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\nsmtp = 'smtps://a@mail.vn'\n", "who logs in is not part"},
+      {std::string(kLeast) + "[[notify]]\nemail = 'a@b.vn'\nsmtp = 'smtps://h'\nuser = 'a'\n", "user and password go together"},
+      {std::string(kLeast) + "[[notify]]\nwebhook = 'http://mail.vn/x'\n", "is for this machine alone"},
+      {std::string(kLeast) + "[[notify]]\nwebhook = \"https://h/x\\ty\"\n", "it has a byte that belongs into no address"},
+      {std::string(kLeast) + "[[notify]]\nwebhook = 'https://h/x'\non = ['failures']\n", "\"failures\" is none of failure, incomplete"},
+      {std::string(kLeast) + "[[notify]]\nwebhook = 'https://h/x'\nlanguage = 'fr'\n", "it is neither \"en\" nor \"vi\""},
+      {std::string(kLeast) + "[[notify]]\nwebhook = 'https://h/x'\nwebhook_secret = 'a/b'\n", "or an absolute path"},
+      {std::string(kLeast) + "[[notify]]\nwebhook = 'https://h/x'\nurl = 'a'\n", "notify[1].url: there is no such setting"},
+      {std::string(kLeast) + "[audit]\nkeep = '5months'\n", "audit.keep: the log is kept six months (183 days) at least"},
+      {std::string(kLeast) + "[audit]\nsyslog = 'https://h'\n", "starts with none of udp://, tcp://, tls://"},
       {"daemon = 5\n" + std::string(kLeast), "qcbak.toml:1: daemon: it is not a table"},
   };
   for (const auto& [text, expected] : cases) EXPECT_THAT(refusal(text), HasSubstr(expected)) << text;

@@ -105,6 +105,7 @@ for line in body.splitlines():
 assert values['qcbak_job_last_failed{job="files"}'] == 0
 assert values['qcbak_job_last_success_seconds{job="files"}'] > 1.7e9
 assert values["qcbak_repository_free_bytes"] > 0
+assert values["qcbak_messages_waiting"] == 0
 EOF
 ok python3 metrics.py "$QCBAK_SOCKET"
 ok qcbak job run files --follow

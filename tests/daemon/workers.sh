@@ -52,10 +52,16 @@ none = dict.fromkeys(["last", "daily", "weekly", "monthly", "yearly", "within_ns
 job = dict(name="files", files=[here + "/secret"], exclude=[], one_file_system=False, labels=[], domain="default",
            before="touch " + here + "/owned", after="touch " + here + "/owned", command_limit_ns=10**10, retention=none)
 order = dict(kind="back_up", unless_state="", unless_snapshot="", run="f" * 32, reason="request", config_sha256=sha256, job=job,
+             config_file=here + "/secret/file", state_dir=here + "/elsewhere",
              vault=dict(location=here + "/elsewhere", credential_file="", password_file="", cache_directory=""))
 assert ask(order)["outcome"] == "complete"
 assert not os.path.exists("owned") and not os.path.exists("elsewhere")
 assert "has no job" in ask(dict(order, job=dict(job, name="other")))["error"]
+assert "has no job" in ask(dict(order, kind="keep_state"))["error"]
+assert "has no job" in ask(dict(order, job=dict(job, name="qcbak.state")))["error"]
+kept = ask(dict(order, run="e" * 32, kind="keep_state", job=dict(job, name="qcbak.state")))
+assert kept["outcome"] == "complete", kept
+assert not os.path.exists("owned") and not os.path.exists("elsewhere")
 assert "not what the daemon works by" in ask(dict(order, config_sha256="0" * 64))["error"]
 assert ask(order, with_lock=False)["outcome"] == "failed"
 for garbage in (b"\n", b"{}\n", b"nothing\n", b'{"kind":1}\n', json.dumps(dict(order, job=[])).encode() + b"\n"):
@@ -65,6 +71,8 @@ ok python3 order.py
 ok qcbak ls "latest:$scratch" --label "run=$(printf 'f%.0s' {1..32})"
 out_has source
 out_lacks secret
+ok qcbak cat "latest:$scratch/state/kept/state/qcbak.toml" --label "run=$(printf 'e%.0s' {1..32})"
+is "$out" "$(cat qcbak.toml)"
 stop
 
 # A worker that goes wrong costs its run, and nothing else.

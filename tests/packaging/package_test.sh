@@ -17,7 +17,7 @@ deb=$(echo "$scratch"/package/*.deb)
 
 depends=$(dpkg-deb --field "$deb" Depends)
 echo "$(basename "$deb"), depends: $depends"
-for library in libc6 libzstd1 libsodium23 libssl3 libsqlite3-0 libsystemd0; do
+for library in libc6 libzstd1 libsodium23 libssl3 libsqlite3-0 libsystemd0 libcurl4; do
   [[ $depends == *"$library"* ]] || fail "$library is missing among the dependencies"
 done
 
@@ -33,6 +33,7 @@ for file in bin/qcbak bin/qcbak-recover share/man/man1/qcbak.1.gz share/man/man1
   share/fish/vendor_completions.d/qcbak.fish share/doc/qcbak/copyright share/doc/qcbak/README.md \
   share/doc/qcbak/format.md share/doc/qcbak/daemon.md share/doc/qcbak/examples/qcbak.toml sbin/qcbakd \
   lib/systemd/system/qcbakd.service lib/systemd/system/qcbak-worker.socket lib/systemd/system/qcbak-worker@.service \
+  lib/systemd/system/qcbak-messenger.socket lib/systemd/system/qcbak-messenger@.service \
   lib/sysusers.d/qcbak.conf lib/tmpfiles.d/qcbak.conf; do
   [[ -s $root/usr/$file ]] || fail "/usr/$file was not installed"
 done
