@@ -7,6 +7,8 @@ source "$first/correspondents.bash"
 make_source
 make_keys
 make_certificates
+# All but that no plan was approved yet, which is so throughout.
+kinds="on = ['failure', 'incomplete', 'missed', 'unwatched', 'space', 'clock', 'undelivered']"
 correspond https https
 correspond elsewhere https
 configure "
@@ -17,6 +19,7 @@ schedule = 'never'
 retries = 0
 before = 'test -e $scratch/good'
 [[notify]]
+$kinds
 webhook = 'https://127.0.0.1:$(cat https.port)/hook'
 ca_file = '$scratch/ca.pem'
 digest = 'never'"
