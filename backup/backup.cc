@@ -135,6 +135,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   const source::Chunker chunker(context.domain.chunking);
   Findings findings(progress);
   ContentCounts counts;
+  Pace pace(options.read_limit_bytes_per_s, context.clock);
   std::vector<std::unique_ptr<ChunkFinder>> finders;
   for (unsigned i = 0; i < cores + 2; ++i) finders.push_back(std::make_unique<ChunkFinder>(index, id_key));
   ChunkFinder& reader_finder = *finders[cores];
@@ -143,7 +144,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   repository::PackWriter packs(context);
   TreeBuilder tree(packs, tree_finder, cache, options.compression_level);
   const auto known_files = [&](ChunkFinder& finder) { return KnownFiles(options.unchanged, cache, finder, counts); };
-  FileReader reader(options, chunker, known_files(reader_finder), slabs, work, spans, events, findings, progress, counts,
+  FileReader reader(options, chunker, known_files(reader_finder), slabs, work, spans, events, findings, progress, counts, pace,
                     stopper.get_token());
   {
     std::vector<std::jthread> threads;
@@ -154,7 +155,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
           failure.guard([&] {
             if (!dry) chunks.emplace(packs, repository::ChunkType::data, options.compression_level);
           });
-          ContentStorer storer(chunker, known_files(*finders[i]), *finders[i], chunks ? &*chunks : nullptr, findings, progress, counts,
+          ContentStorer storer(chunker, known_files(*finders[i]), *finders[i], chunks ? &*chunks : nullptr, findings, progress, counts, pace,
                                stopper.get_token());
           // Also after a failure, which is known before its work goes: nobody may wait for what lies in the queue.
           while (auto some = work.pop()) failure.guard([&] { storer.store(*some); });

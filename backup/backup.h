@@ -23,6 +23,7 @@ struct BackupOptions {
   // Nothing is committed when all is still in this state, and nothing was found that could not be backed up.
   std::optional<crypto::Sha256> unless_state{};
   int compression_level = repository::kDefaultCompressionLevel;
+  std::uint64_t read_limit_bytes_per_s = 0;  // 0: none
   unsigned threads = 0;  // that hash, compress and seal; 0: one for each processor
 };
 

@@ -45,7 +45,7 @@ bool KnownFiles::complete(FileJob& job) {
 
 ContentStorer::ContentStorer(const source::Chunker& chunker, KnownFiles known, ChunkFinder& finder,
                              repository::ChunkWriter* chunks, Findings& findings, Progress& progress,
-                             ContentCounts& counts, std::stop_token stop)
+                             ContentCounts& counts, Pace& pace, std::stop_token stop)
     : chunker_(chunker),
       known_(std::move(known)),
       finder_(finder),
@@ -53,6 +53,7 @@ ContentStorer::ContentStorer(const source::Chunker& chunker, KnownFiles known, C
       findings_(findings),
       progress_(progress),
       counts_(counts),
+      pace_(pace),
       stop_(std::move(stop)),
       buffer_(pipeline::kSlabSize) {}
 
@@ -159,6 +160,7 @@ void ContentStorer::store_group(FileGroup& group) {
     } else if (read(file)) {
       counts_.bytes_read += read_bytes_;
       progress_.done_bytes += read_bytes_;
+      pace_.keep(read_bytes_, stop_);
       store_parts(*file.job);
       if (stop_.stop_requested()) return;
     }

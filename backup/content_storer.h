@@ -8,6 +8,7 @@
 #include "backup/backup.h"
 #include "backup/file_cache.h"
 #include "backup/findings.h"
+#include "backup/pace.h"
 #include "backup/pipeline.h"
 #include "backup/repository/writer.h"
 #include "backup/source/chunker.h"
@@ -64,7 +65,7 @@ class ContentStorer {
  public:
   // `chunks` is nothing in a dry run: what would be stored is only counted.
   ContentStorer(const source::Chunker& chunker, KnownFiles known, ChunkFinder& finder, repository::ChunkWriter* chunks,
-                Findings& findings, Progress& progress, ContentCounts& counts, std::stop_token stop);
+                Findings& findings, Progress& progress, ContentCounts& counts, Pace& pace, std::stop_token stop);
 
   // Once a stop is requested, what is left of it is not done. The shares in it are the caller's to drop, after an error has
   // been made known: who waits for one would otherwise be told of a stop before its reason.
@@ -84,6 +85,7 @@ class ContentStorer {
   Findings& findings_;
   Progress& progress_;
   ContentCounts& counts_;
+  Pace& pace_;
   std::stop_token stop_;
   PageBuffer buffer_;  // the data of a file that is read here
   std::size_t read_bytes_ = 0;

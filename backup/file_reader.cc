@@ -47,7 +47,8 @@ struct FileReader::Wanted {
 FileReader::FileReader(const BackupOptions& options, const source::Chunker& chunker, KnownFiles known,
                        pipeline::SlabPool& slabs, pipeline::Queue<pipeline::Work>& work,
                        pipeline::Queue<pipeline::Span>& spans, pipeline::Queue<pipeline::TreeEvents>& events,
-                       Findings& findings, Progress& progress, ContentCounts& counts, std::stop_token stop)
+                       Findings& findings, Progress& progress, ContentCounts& counts, Pace& pace,
+                       std::stop_token stop)
     : options_(options),
       chunker_(chunker),
       known_(std::move(known)),
@@ -58,6 +59,7 @@ FileReader::FileReader(const BackupOptions& options, const source::Chunker& chun
       findings_(findings),
       progress_(progress),
       counts_(counts),
+      pace_(pace),
       stop_(std::move(stop)) {}
 
 FileReader::~FileReader() = default;
@@ -136,6 +138,7 @@ void FileReader::read_extent(const OpenFile& file, std::uint64_t offset, std::ui
       slab_used_ += got;
       counts_.bytes_read += got;
       progress_.done_bytes += got;
+      pace_.keep(got, stop_);
       ended = got < some;  // it was truncated meanwhile
     }
     if (ended) left = 0;

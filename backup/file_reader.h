@@ -18,7 +18,7 @@ class FileReader {
   FileReader(const BackupOptions& options, const source::Chunker& chunker, KnownFiles known, pipeline::SlabPool& slabs,
              pipeline::Queue<pipeline::Work>& work, pipeline::Queue<pipeline::Span>& spans,
              pipeline::Queue<pipeline::TreeEvents>& events, Findings& findings, Progress& progress,
-             ContentCounts& counts, std::stop_token stop);
+             ContentCounts& counts, Pace& pace, std::stop_token stop);
   ~FileReader();
 
   // Walks everything, in one thread. Error when the work was stopped or none of the paths is there.
@@ -59,6 +59,7 @@ class FileReader {
   Findings& findings_;
   Progress& progress_;
   ContentCounts& counts_;
+  Pace& pace_;
   std::stop_token stop_;
 
   std::shared_ptr<PageBuffer> slab_;

@@ -40,7 +40,7 @@ ExitCode run_list(const Invocation& invocation) {
     std::string schedule = text_or_dash(job, "schedule");
     if (job.at("on_change").get<bool>())
       schedule = schedule == "-" ? std::string(tr("on change")) : schedule + ", " + std::string(tr("on change"));
-    table.add({text_or_dash(job, "name"), schedule, text_or_dash(job, "next"), paths});
+    table.add({text_or_dash(job, "name"), schedule, job.at("held").is_null() ? text_or_dash(job, "next") : std::string(tr("held")), paths});
   }
   if (!table.empty())
     for (const std::string& line : table.lines()) output.line(line);

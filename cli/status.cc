@@ -50,7 +50,8 @@ ExitCode run(const Invocation& invocation) {
   for (const Json& job : status.at("jobs"))
     table.add({text_or_dash(job, "name"), job.at("last").is_null() ? "-" : text_or_dash(job.at("last"), "started"),
                last_result(job), text_or_dash(job, "last_success"),
-               job.at("next").is_null() && job.at("on_change").get<bool>() ? std::string(tr("on change"))
+               !job.at("held").is_null() ? std::string(tr("held"))
+               : job.at("next").is_null() && job.at("on_change").get<bool>() ? std::string(tr("on change"))
                                                                            : text_or_dash(job, "next")});
   if (!table.empty())
     for (const std::string& line : table.lines()) output.line(line);

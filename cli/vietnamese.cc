@@ -8,6 +8,8 @@ using Entry = std::pair<std::string_view, std::string_view>;
 
 // clang-format off
 constexpr Entry kSentences[] = {
+    {"held",
+     "bị giữ lại"},
     {"compared with the source: it agrees ({} files)",
      "đối chiếu với nguồn: khớp ({} tệp)"},
     {"compared with the source: it went on changing ({} files as stored, {} new or changed with {} of new content, {} gone)",

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/calendar.h"
+#include "config/window.h"
 #include "config/endpoint.h"
 
 namespace qcbak::config {
@@ -61,6 +62,8 @@ struct Job {
   bool on_change = false;
   std::int64_t debounce_ns = 0;      // of quiet after a change, before a run
   std::int64_t random_delay_ns = 0;  // up to so much after the scheduled time
+  Windows windows;                          // in which it may start, unless somebody asks for it
+  std::uint64_t read_limit_bytes_per_s = 0;  // 0: none
   std::int64_t retries = 0;
   std::int64_t retry_delay_ns = 0;  // doubled each time
   std::string before, after;        // commands, for sh -c

@@ -107,6 +107,18 @@ constexpr Option<Roles> kRolesOptions[] = {
     {"auditor", "users", "[\"@qcbak-auditor\"]", "who reads everything but content", set_role<UserRole::auditor>},
 };
 
+Windows windows_from(const Value& value) {
+  Windows windows;
+  for (const std::string& text : value.text_or_texts()) {
+    try {
+      windows.add(text);
+    } catch (const Error& error) {
+      value.fail(error.what());
+    }
+  }
+  return windows;
+}
+
 // One of two words: is it the second?
 bool is_second(const Value& value, std::string_view first, std::string_view second) {
   const std::string text = value.text();
@@ -141,6 +153,10 @@ constexpr Option<Job> kJobOptions[] = {
      [](Job& j, const Value& v) { j.debounce_ns = duration_from(v, 0, kDay_ns, "at most a day"); }},
     {"random_delay", "time", "\"0s\"", "start at most so much later than scheduled, so that not all start at once",
      [](Job& j, const Value& v) { j.random_delay_ns = duration_from(v, 0, 7 * kDay_ns, "at most a week"); }},
+    {"window", "times", "[]", "when it may start, unless somebody asks for it: \"22:00..05:00\", or several of these",
+     [](Job& j, const Value& v) { j.windows = windows_from(v); }},
+    {"read_limit", "rate", "", "read at most so much: \"20MiB/s\"",
+     [](Job& j, const Value& v) { j.read_limit_bytes_per_s = v.rate_bytes_per_s(); }},
     {"retries", "number", "3", "how often a run that failed is tried again", [](Job& j, const Value& v) { j.retries = v.integer(0, 100); }},
     {"retry_delay", "time", "\"1min\"", "before the first of these; twice as long before each further one",
      [](Job& j, const Value& v) { j.retry_delay_ns = duration_from(v, 0, kDay_ns, "at most a day"); }},

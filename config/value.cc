@@ -1,6 +1,7 @@
 #include "config/value.h"
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 
 #include "base/bytes.h"
@@ -73,6 +74,19 @@ std::int64_t Value::duration_ns() const {
   const auto duration = value ? parse_duration_ns(*value) : std::nullopt;
   if (!duration) wants("a time such as \"30s\", \"15min\", \"90d\" or \"24months\"");
   return *duration;
+}
+
+std::uint64_t Value::rate_bytes_per_s() const {
+  constexpr std::pair<std::string_view, int> kUnits[] = {{"B/s", 0}, {"KiB/s", 10}, {"MiB/s", 20}, {"GiB/s", 30}};
+  constexpr std::uint64_t kMost = 1U << 20;
+  const std::string value = text();
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  const std::string_view unit(end, static_cast<std::size_t>(value.data() + value.size() - end));
+  if (error == std::errc() && number > 0 && number <= kMost)
+    for (const auto& [name, shift] : kUnits)
+      if (unit == name) return number << shift;
+  wants("a rate, as \"20MiB/s\"");
 }
 
 std::vector<std::string> Value::texts() const {

@@ -29,6 +29,7 @@ class Value {
   bool boolean() const;
   std::int64_t integer(std::int64_t least, std::int64_t most) const;
   std::int64_t duration_ns() const;
+  std::uint64_t rate_bytes_per_s() const;
   std::vector<std::string> texts() const;  // each not empty
   std::vector<std::string> text_or_texts() const;
   Endpoint endpoint(std::initializer_list<std::string_view> schemes) const;

@@ -82,8 +82,10 @@ void look_at_job(const AlertSources& sources, const config::Job& job, Time now, 
 }
 
 void look_at_plan(const AlertSources& sources, Collected& into) {
-  if (!sources.plan_approved)
+  if (!sources.plan_approved) {  // which is why, where something is held
     into.add(AlertKind::plan, "", "", "no plan has been approved yet", "qcbak plan submit");
+    return;
+  }
   for (const auto& [job, why] : sources.held)
     into.add(AlertKind::plan, job, job, "it is held: " + why, "qcbak plan show");
 }
@@ -111,7 +113,8 @@ bool is_overdue(State& state, const config::Job& job, Time now) {
   const auto known_since = success ? std::optional(success->started) : state.first_known(job.name);
   if (!known_since) return false;
   const auto slot = job.schedule->next(*known_since);
-  return slot && slot->ns + job.random_delay_ns + kOverdueAfter_ns < now.ns;
+  if (!slot) return false;
+  return job.windows.opens(Time{slot->ns + job.random_delay_ns}).ns + kOverdueAfter_ns < now.ns;
 }
 
 std::vector<Alert> current_alerts(const AlertSources& sources, Time now) {

@@ -64,6 +64,8 @@ Json terms_of(const config::Job& job, const config::Config& config) {
             {"on_change", job.on_change},
             {"debounce", duration(job.debounce_ns)},
             {"random_delay", duration(job.random_delay_ns)},
+            {"window", job.windows.texts()},
+            {"read_limit", job.read_limit_bytes_per_s},
             {"retries", job.retries},
             {"retry_delay", duration(job.retry_delay_ns)}}},
           {"commands",

@@ -59,7 +59,8 @@ std::optional<Run> Scheduler::due(Plan& plan, Time now) {
   const config::Job& job = *plan.job;
   Run run;
   run.job = job.name;
-  if (job.schedule) {
+  const bool open = job.windows.open(now);
+  if (job.schedule && open) {
     if (const auto slot = slot_due(*job.schedule, plan.handled, now);
         slot && slot->due.ns + random_delay_ns(job.name, slot->due, job.random_delay_ns) <= now.ns) {
       run.slot = slot->due;
@@ -71,6 +72,7 @@ std::optional<Run> Scheduler::due(Plan& plan, Time now) {
     run.asked_by = *plan.requested_by;
     return run;
   }
+  if (!open) return std::nullopt;
   if (plan.retry && plan.retry_at <= now) {
     run.reason = plan.retry->reason;
     run.slot = plan.retry->slot;
@@ -118,8 +120,11 @@ std::optional<Time> Scheduler::next(Time now) const {
     if (plan.running || held_.contains(plan.job->name)) continue;
     if (plan.requested_by) consider(now);
     consider(next_slot(plan.job->name, now));
-    if (plan.retry) consider(plan.retry_at);
-    consider(change_due(plan));
+    const auto consider_in_window = [&](const std::optional<Time>& time) {
+      if (time) consider(plan.job->windows.opens(std::max(*time, now)));
+    };
+    if (plan.retry) consider_in_window(plan.retry_at);
+    consider_in_window(change_due(plan));
   }
   return soonest;
 }
@@ -168,8 +173,10 @@ std::optional<Time> Scheduler::next_slot(const std::string& job, Time now) const
   std::optional<Time> slot;
   if (const auto due = slot_due(*wanted.job->schedule, wanted.handled, now)) slot = due->due;
   else slot = wanted.job->schedule->next(now);
-  if (slot) slot->ns += random_delay_ns(job, *slot, wanted.job->random_delay_ns);
-  return slot;
+  if (!slot) return std::nullopt;
+  slot->ns += random_delay_ns(job, *slot, wanted.job->random_delay_ns);
+  const bool late = *slot < now && wanted.job->windows.open(now);
+  return late ? slot : wanted.job->windows.opens(std::max(*slot, now));
 }
 
 bool Scheduler::running(const std::string& job) const { return plan(job).running; }

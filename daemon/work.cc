@@ -73,6 +73,7 @@ WorkResult back_up(const WorkOrder& order, Progress& progress, const std::stop_t
   for (const std::string& pattern : order.job.source.exclude) options.excludes.add(pattern);
   if (order.job.source.one_file_system) options.file_systems = BackupOptions::FileSystems::one;
   options.unless_state = unless_state(order, repository);
+  options.read_limit_bytes_per_s = order.job.read_limit_bytes_per_s;
 
   const SystemClock clock;
   SystemRandom random;

@@ -63,6 +63,7 @@ std::string encode_order(const WorkOrder& order) {
                       {"yearly", number(retention.yearly)},
                       {"within_ns", number(retention.within_ns)},
                       {"lock_ns", number(retention.lock_ns)}}},
+                    {"read_limit_bytes_per_s", job.read_limit_bytes_per_s},
                     {"command_limit_ns", job.command_limit_ns}}}});
 }
 
@@ -95,6 +96,7 @@ WorkOrder decode_order(std::string_view line) {
     };
     order.job.retention = {number("last"),   number("daily"),     number("weekly"), number("monthly"),
                            number("yearly"), number("within_ns"), number("lock_ns")};
+    order.job.read_limit_bytes_per_s = job.at("read_limit_bytes_per_s").get<std::uint64_t>();
     order.job.command_limit_ns = job.at("command_limit_ns").get<std::int64_t>();
     return order;
   });

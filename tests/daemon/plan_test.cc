@@ -25,7 +25,7 @@ TEST(Plan, IsTheSameForTheSameJobsHoweverTheyAreWritten) {
 
 TEST(Plan, EverySettingOfAJobCounts) {
   const std::string plain = plan_document(config(job("a")));
-  for (const char* setting : {"schedule = 'hourly'", "on_change = true", "debounce = '6s'", "random_delay = '1h'", "retries = 4", "retry_delay = '2min'",
+  for (const char* setting : {"schedule = 'hourly'", "on_change = true", "debounce = '6s'", "random_delay = '1h'", "retries = 4", "window = ['22:00..05:00']", "read_limit = '1MiB/s'", "retry_delay = '2min'",
                               "before = 'true'", "after = 'true'", "command_limit = '1min'", "labels = { unit = 'x' }", "retention = { last = 1 }",
                               "retention = { daily = 1 }", "retention = { weekly = 1 }", "retention = { monthly = 1 }", "retention = { yearly = 1 }",
                               "retention = { within = '1d' }", "retention = { lock = '1d' }", "domain = 'other'"}) {

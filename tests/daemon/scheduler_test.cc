@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+#include <ctime>
 #include <limits>
 
 #include "base/error.h"
@@ -18,12 +20,16 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kMinute = 60 * kSecond;
 
 Time at(std::string_view text) { return parse_time(text).value(); }
+Time local(std::string_view text) { return parse_time(text).value(); }  // in the zone of this process
+Time slot_before(Time time) { return Time{time.ns - time.ns % (60 * kMinute)}; }
 Time operator+(Time time, std::int64_t ns) { return Time{time.ns + ns}; }
 
 class SchedulerTest : public testing::Test {
  protected:
   using Run = daemon::Run;  // testing::Test has another
   SchedulerTest() {
+    ::setenv("TZ", "UTC", 1);
+    ::tzset();
     config::Job hourly;
     hourly.name = "hourly";
     hourly.schedule = config::Calendar::parse("*:00:00 UTC");
@@ -58,6 +64,40 @@ class SchedulerTest : public testing::Test {
   std::unique_ptr<State> state_;
   std::unique_ptr<Scheduler> scheduler_;
 };
+
+TEST_F(SchedulerTest, StartsInsideOfItsWindowAlone) {
+  jobs_[0].windows.add("22:00..05:00");
+  open(noon_);
+  EXPECT_FALSE(scheduler_->start(one_));
+  EXPECT_EQ(scheduler_->next(one_), local("2026-11-21T22:00:00"));
+  const auto run = scheduler_->start(local("2026-11-21T22:00:10"));
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->slot, slot_before(local("2026-11-21T22:00:10")));
+  const Time failed = local("2026-11-22T04:59:30");
+  end(*run, failed, Outcome::failed);
+  EXPECT_FALSE(scheduler_->start(local("2026-11-22T05:01:00")));
+}
+
+TEST_F(SchedulerTest, OnRequestItStartsAtAnyTime) {
+  jobs_[0].windows.add("22:00..05:00");
+  open(noon_);
+  scheduler_->request("hourly", "lan");
+  EXPECT_TRUE(scheduler_->start(noon_ + kSecond));
+}
+
+TEST_F(SchedulerTest, WhatIsHeldStartsNotEvenOnRequestAndMakesUpForItOnce) {
+  scheduler_->hold({"hourly"});
+  scheduler_->request("hourly", "lan");
+  EXPECT_FALSE(scheduler_->start(one_));
+  EXPECT_FALSE(scheduler_->start(one_ + 120 * kMinute));
+  EXPECT_FALSE(scheduler_->next(one_ + 120 * kMinute));
+  scheduler_->hold({});
+  const auto run = scheduler_->start(one_ + 120 * kMinute);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->slot, one_ + 120 * kMinute);
+  end(*run, one_ + 121 * kMinute, Outcome::complete);
+  EXPECT_FALSE(scheduler_->start(one_ + 122 * kMinute));
+}
 
 TEST_F(SchedulerTest, RunsASlotOnce) {
   EXPECT_FALSE(scheduler_->start(noon_));

@@ -21,6 +21,9 @@ TEST(WorkOrder, ComesBackAsItWas) {
   order.job.before = "echo 'a'\necho b";
   order.job.after = "true";
   order.job.command_limit_ns = 5;
+  order.job.read_limit_bytes_per_s = 6;
+  order.config_file = "/etc/qcbak/qcbak.toml";
+  order.state_dir = "/var/lib/qcbak";
   order.kind = WorkOrder::Kind::collect;
   order.unless_state = "ab";
   order.unless_snapshot = "cd";
@@ -30,6 +33,9 @@ TEST(WorkOrder, ComesBackAsItWas) {
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const WorkOrder back = decode_order(line);
   EXPECT_EQ(back.kind, order.kind);
+  EXPECT_EQ(back.job.read_limit_bytes_per_s, 6U);
+  EXPECT_EQ(back.config_file, order.config_file);
+  EXPECT_EQ(back.state_dir, order.state_dir);
   EXPECT_EQ(back.unless_state, "ab");
   EXPECT_EQ(back.unless_snapshot, "cd");
   EXPECT_EQ(back.job.retention.last, 3);

@@ -50,7 +50,7 @@ here = os.getcwd()
 sha256 = hashlib.sha256(open("qcbak.toml", "rb").read()).hexdigest()
 none = dict.fromkeys(["last", "daily", "weekly", "monthly", "yearly", "within_ns", "lock_ns"])
 job = dict(name="files", files=[here + "/secret"], exclude=[], one_file_system=False, labels=[], domain="default",
-           before="touch " + here + "/owned", after="touch " + here + "/owned", command_limit_ns=10**10, retention=none)
+           before="touch " + here + "/owned", after="touch " + here + "/owned", command_limit_ns=10**10, read_limit_bytes_per_s=0, retention=none)
 order = dict(kind="back_up", unless_state="", unless_snapshot="", run="f" * 32, reason="request", config_sha256=sha256, job=job,
              config_file=here + "/secret/file", state_dir=here + "/elsewhere",
              vault=dict(location=here + "/elsewhere", credential_file="", password_file="", cache_directory=""))
