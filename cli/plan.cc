@@ -51,8 +51,9 @@ void show_jobs(Output& output, const Json& document) {
                {std::string(tr("KEPT"))},
                {std::string(tr("PATHS"))}});
   for (const auto& [name, job] : document.at("jobs").items())
-    table.add({one_line(name), when(job.at("time")), std::string(job.at("extent") == "full" ? tr("full") : tr("partial")),
-               kept(job.at("retention")), joined(job.at("source").at("files"))});
+    table.add({one_line(name), when(job.at("time")),
+               std::string(job.at("extent") == "full" ? tr("full") : tr("partial")), kept(job.at("retention")),
+               joined(job.at("source").at("files"))});
   if (!table.empty()) output.table(table);
 }
 
@@ -72,7 +73,8 @@ std::string setting(const Json& document, const std::string& job, const std::str
   std::string rest = path;
   while (at != nullptr && !rest.empty()) {
     std::size_t end = rest.size();
-    while (end != std::string::npos && end > 0 && !(at->is_object() && at->contains(rest.substr(0, end)))) end = rest.rfind('.', end - 1);
+    while (end != std::string::npos && end > 0 && !(at->is_object() && at->contains(rest.substr(0, end))))
+      end = rest.rfind('.', end - 1);
     if (end == std::string::npos || end == 0) return "-";
     enter(rest.substr(0, end));
     rest = end == rest.size() ? "" : rest.substr(end + 1);
@@ -87,7 +89,8 @@ void show_changes(Output& output, const Json& plan, const Json& document, const 
     if (kind == "added") output.line(output.styled(Output::Style::good, say("+ job {} is new", job)));
     if (kind == "removed") output.line(output.styled(Output::Style::bad, say("- job {} is gone", job)));
     for (const Json& path : change.at("settings"))
-      output.line(say("~ {}{}: {} -> {}", job.empty() ? "" : job + ".", words(path), setting(before, job, path), setting(document, job, path)));
+      output.line(say("~ {}{}: {} -> {}", job.empty() ? "" : job + ".", words(path), setting(before, job, path),
+                      setting(document, job, path)));
   }
 }
 
@@ -103,9 +106,12 @@ void show_decision(Output& output, const Json& plan) {
   }
   const bool is_signed = !plan.at("signature").is_null();
   const std::string who = text_or_dash(plan, "decided_by"), time = text_or_dash(plan, "decided");
-  if (state == "rejected") output.line(say("rejected {} by {}", time, who));
-  else if (is_signed) output.line(say("approved {} by {}, signed", time, who));
-  else output.line(say("approved {} by {}, not signed", time, who));
+  if (state == "rejected")
+    output.line(say("rejected {} by {}", time, who));
+  else if (is_signed)
+    output.line(say("approved {} by {}, signed", time, who));
+  else
+    output.line(say("approved {} by {}, not signed", time, who));
   if (state == "replaced") output.line(tr("a later plan took its place"));
   if (!plan.at("reason").is_null()) output.line(say("reason: {}", text_or_dash(plan, "reason")));
 }
@@ -132,14 +138,17 @@ ExitCode show_all(const Invocation& invocation, const Json& plans) {
   const Json& in_force = plans.at("in_force");
   const Json& waiting = plans.at("waiting");
   const Json before = in_force.is_null() ? Json() : Json::parse(in_force.at("document").get<std::string>());
-  if (in_force.is_null()) output.line(tr("no plan has been approved yet"));
-  else show(output, in_force, before);
+  if (in_force.is_null())
+    output.line(tr("no plan has been approved yet"));
+  else
+    show(output, in_force, before);
   if (!waiting.is_null()) {
     output.line("");
     show(output, waiting, before);
   }
   for (const auto& [job, why] : plans.at("held").items())
-    output.line(output.styled(Output::Style::bad, say("job {} is held: {}", one_line(job), translate_message(why.get<std::string>()))));
+    output.line(output.styled(Output::Style::bad,
+                              say("job {} is held: {}", one_line(job), translate_message(why.get<std::string>()))));
   return ExitCode::done;
 }
 
@@ -147,20 +156,24 @@ ExitCode show_all(const Invocation& invocation, const Json& plans) {
 void write_page(const Invocation& invocation, const Json& plan) {
   const std::string page = evidence::plan_page(nlohmann::json::parse(plan.dump()));
   const std::string path = invocation.arguments.text("output");
-  if (path.empty()) invocation.output.bytes(as_bytes(page));
-  else write_file_durably(path, as_bytes(page));
+  if (path.empty())
+    invocation.output.bytes(as_bytes(page));
+  else
+    write_file_durably(path, as_bytes(page));
 }
 
 ExitCode run_show(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const std::string format = arguments.has("format") ? arguments.text("format") : "text";
   if (format != "text" && format != "html")
-    throw Error(ErrorCode::usage, say("\"{}\" is no format of a plan", printable(format))).with_hint(std::string(tr("give text or html")));
+    throw Error(ErrorCode::usage, say("\"{}\" is no format of a plan", printable(format)))
+        .with_hint(std::string(tr("give text or html")));
   const bool one = !arguments.operands().empty();
   const Json found = ask_daemon(control::Method::get, one ? "/v1/plans/" + id_given(invocation) : "/v1/plans");
   if (format == "html") {
     const Json& plan = one ? found : !found.at("in_force").is_null() ? found.at("in_force") : found.at("waiting");
-    if (plan.is_null()) throw Error(ErrorCode::not_found, std::string(tr("no plan was submitted yet"))).with_hint("qcbak plan submit");
+    if (plan.is_null())
+      throw Error(ErrorCode::not_found, std::string(tr("no plan was submitted yet"))).with_hint("qcbak plan submit");
     write_page(invocation, plan);
   } else if (invocation.output.json()) {
     invocation.output.document(found);
@@ -187,7 +200,8 @@ ExitCode run_submit(const Invocation& invocation) {
     output.line(text_or_dash(plan, "id"));
     if (output.quiet()) return ExitCode::done;
     show_changes(output, plan, Json::parse(plan.at("document").get<std::string>()), before);
-    output.line(say("next: an approver, who is not you, types: qcbak plan approve {}", text_or_dash(plan, "id").substr(0, 8)));
+    output.line(
+        say("next: an approver, who is not you, types: qcbak plan approve {}", text_or_dash(plan, "id").substr(0, 8)));
   }
   return ExitCode::done;
 }
@@ -200,9 +214,10 @@ Json decision(const Invocation& invocation, const Json& plan, std::string_view a
   for (const Json& person : people) {
     if (person.at("name") != name || person.at("fingerprint").is_null()) continue;
     const std::string document = plan.at("document").get<std::string>();
-    body.update(sign(open_signing_key(invocation),
-                     {std::string(act), name, plan.at("id").get<std::string>(), reason, plan.at("repository").get<std::string>(),
-                      crypto::sha256(as_bytes(document)).hex(), format_time(invocation.clock.now())}));
+    body.update(sign(
+        open_signing_key(invocation),
+        {std::string(act), name, plan.at("id").get<std::string>(), reason, plan.at("repository").get<std::string>(),
+         crypto::sha256(as_bytes(document)).hex(), format_time(invocation.clock.now())}));
   }
   return body;
 }
@@ -216,8 +231,11 @@ ExitCode decide(const Invocation& invocation, const std::string& verb) {
   const std::string reason = verb == "reject" ? invocation.arguments.text("reason") : "";
   const Json decided = ask_daemon(control::Method::post, "/v1/plans/" + plan.at("id").get<std::string>() + "/" + verb,
                                   decision(invocation, plan, "plan." + verb, reason));
-  if (output.json()) output.document(decided);
-  else if (!output.quiet()) output.line(verb == "approve" ? say("plan {} is in force", text_or_dash(decided, "id")) : say("plan {} is rejected", text_or_dash(decided, "id")));
+  if (output.json())
+    output.document(decided);
+  else if (!output.quiet())
+    output.line(verb == "approve" ? say("plan {} is in force", text_or_dash(decided, "id"))
+                                  : say("plan {} is rejected", text_or_dash(decided, "id")));
   return ExitCode::done;
 }
 
@@ -230,8 +248,10 @@ Command plan_show_command() {
   return {
       .name = "plan show",
       .summary = "Show the plan in force, and the one that waits",
-      .description = "Prints what was approved, by whom, and what a plan that waits would change. With an id, that plan. As a page to print "
-                     "and file with --format html.",
+      .description =
+          "Prints what was approved, by whom, and what a plan that waits would change. With an id, that plan. As a "
+          "page to print "
+          "and file with --format html.",
       .operands = {"[ID]", 0, 1},
       .options = {{"format", "FORMAT", "text or html; text without it"},
                   {.name = "output", .value = "FILE", .help = "where the page goes", .letter = 'o'}},
@@ -245,8 +265,10 @@ Command plan_submit_command() {
   return {
       .name = "plan submit",
       .summary = "Submit the jobs for approval",
-      .description = "Submits the jobs of the running configuration, or those of a configuration file that is to come, as a plan for an "
-                     "approver to decide about. Prints the plan's id, and what it changes.",
+      .description =
+          "Submits the jobs of the running configuration, or those of a configuration file that is to come, as a plan "
+          "for an "
+          "approver to decide about. Prints the plan's id, and what it changes.",
       .operands = {"[FILE]", 0, 1},
       .examples = {{"qcbak plan submit", "what is configured now"},
                    {"qcbak plan submit new.toml", "before the new configuration is put in place"}},
@@ -259,8 +281,11 @@ Command plan_approve_command() {
   return {
       .name = "plan approve",
       .summary = "Approve a plan, with your own key",
-      .description = "Shows the plan, signs it with your key, and puts it in force: jobs run only as it has them. Needs the role approver. "
-                     "Nobody approves what they submitted. The passphrase of the key comes from QCBAK_SIGN_PASSWORD_FILE, or it is asked for.",
+      .description =
+          "Shows the plan, signs it with your key, and puts it in force: jobs run only as it has them. Needs the role "
+          "approver. "
+          "Nobody approves what they submitted. The passphrase of the key comes from QCBAK_SIGN_PASSWORD_FILE, or it "
+          "is asked for.",
       .operands = {"ID", 1, 1},
       .options = {signing_key_option()},
       .examples = {{"qcbak plan approve 4f0c91aa", "asks for the passphrase of your key"}},
@@ -273,7 +298,8 @@ Command plan_reject_command() {
   return {
       .name = "plan reject",
       .summary = "Reject a plan",
-      .description = "Refuses a plan that waits, signed with your own key. The one in force stays. Needs the role approver.",
+      .description =
+          "Refuses a plan that waits, signed with your own key. The one in force stays. Needs the role approver.",
       .operands = {"ID", 1, 1},
       .options = {{"reason", "TEXT", "why"}, signing_key_option()},
       .examples = {{"qcbak plan reject 4f0c91aa --reason 'the database is missing'", "the reason is in the log"}},

@@ -23,8 +23,9 @@ namespace {
 // It becomes part of a request's first line.
 const std::string& name_given(const Invocation& invocation) {
   const std::string& name = invocation.arguments.operands().front();
-  const bool plain = !name.empty() && name.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == std::string::npos;
+  const bool plain =
+      !name.empty() &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == std::string::npos;
   if (!plain) throw Error(ErrorCode::usage, say("\"{}\" is no name of a user", printable(name)));
   return name;
 }
@@ -52,7 +53,8 @@ ExitCode run_list(const Invocation& invocation) {
                {std::string(tr("FINGERPRINT OF THE KEY"))}});
   for (const Json& person : people)
     table.add({text_or_dash(person, "name"), text_or_dash(person, "since"), text_or_dash(person, "added_by"),
-               std::string(person.at("locked").get<bool>() ? tr("locked") : tr("active")), text_or_dash(person, "fingerprint")});
+               std::string(person.at("locked").get<bool>() ? tr("locked") : tr("active")),
+               text_or_dash(person, "fingerprint")});
   if (!table.empty()) output.table(table);
   return ExitCode::done;
 }
@@ -65,7 +67,8 @@ ExitCode run_add(const Invocation& invocation) {
   in_context(one_line(path), [&] { crypto::parse_public_keys(as_text(file)); });
   const Json person =
       ask_daemon(control::Method::post, "/v1/people/" + name + "/key", {{"public_key", std::string(as_text(file))}});
-  tell(invocation.output, person, say("user {} signs with this key from now on; have them compare its fingerprint", name));
+  tell(invocation.output, person,
+       say("user {} signs with this key from now on; have them compare its fingerprint", name));
   return ExitCode::done;
 }
 
@@ -75,7 +78,8 @@ bool exists(const std::string& path) {
 }
 
 // Makes the file of a new key, and the one of its public half.
-void make_key(const Invocation& invocation, const std::string& path, const std::string& public_path, ByteView passphrase) {
+void make_key(const Invocation& invocation, const std::string& path, const std::string& public_path,
+              ByteView passphrase) {
   const crypto::SignSeed seed = crypto::SignSeed::random(invocation.random);
   const std::size_t slash = path.rfind('/');
   if (slash != std::string::npos && slash > 0) make_directories(path.substr(0, slash));
@@ -84,7 +88,8 @@ void make_key(const Invocation& invocation, const std::string& path, const std::
 }
 
 crypto::SignPublic public_half(const std::string& path) {
-  return in_context(one_line(path), [&] { return crypto::SigningKeyFile(read_file(path, crypto::kSigningKeyFileLimit)).key(); });
+  return in_context(one_line(path),
+                    [&] { return crypto::SigningKeyFile(read_file(path, crypto::kSigningKeyFileLimit)).key(); });
 }
 
 Json hand_in(const crypto::SignPublic& key, Json body) {
@@ -104,7 +109,8 @@ ExitCode enrol(const Invocation& invocation, const std::string& path) {
     if (invocation.output.json())
       invocation.output.document({{"name", user_name()}, {"fingerprint", crypto::fingerprint(key)}, {"file", path}});
     else
-      invocation.output.line(say("have an administrator add it: qcbak user add {} --key {}.pub", user_name(), one_line(path)));
+      invocation.output.line(
+          say("have an administrator add it: qcbak user add {} --key {}.pub", user_name(), one_line(path)));
   }
   return ExitCode::done;
 }
@@ -116,8 +122,9 @@ ExitCode replace(const Invocation& invocation, const std::string& path) {
   if (!exists(next)) make_key(invocation, next, next + ".pub", read_new_passphrase(invocation).view());
   const crypto::SignPublic key = public_half(next);
   const std::string repository = ask_daemon(control::Method::get, "/v1/people").at("repository").get<std::string>();
-  const Json person = hand_in(key, sign(before, {"person.key", user_name(), key.hex(), "", repository, crypto::sha256(key.view()).hex(),
-                                                 format_time(invocation.clock.now())}));
+  const Json person =
+      hand_in(key, sign(before, {"person.key", user_name(), key.hex(), "", repository, crypto::sha256(key.view()).hex(),
+                                 format_time(invocation.clock.now())}));
   for (const std::string end : {".pub", ""}) {
     const std::string from = next + end, to = path + end;
     if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename to", to);
@@ -133,13 +140,15 @@ ExitCode run_enrol(const Invocation& invocation) {
 
 ExitCode run_lock(const Invocation& invocation) {
   const std::string& name = name_given(invocation);
-  tell(invocation.output, ask_daemon(control::Method::post, "/v1/people/" + name + "/lock"), say("user {} is locked, and refused everything", name));
+  tell(invocation.output, ask_daemon(control::Method::post, "/v1/people/" + name + "/lock"),
+       say("user {} is locked, and refused everything", name));
   return ExitCode::done;
 }
 
 ExitCode run_unlock(const Invocation& invocation) {
   const std::string& name = name_given(invocation);
-  tell(invocation.output, ask_daemon(control::Method::post, "/v1/people/" + name + "/unlock"), say("user {} is no longer locked", name));
+  tell(invocation.output, ask_daemon(control::Method::post, "/v1/people/" + name + "/unlock"),
+       say("user {} is no longer locked", name));
   return ExitCode::done;
 }
 
@@ -149,8 +158,9 @@ Command user_list_command() {
   return {
       .name = "user list",
       .summary = "List people and the keys they sign with",
-      .description = "Prints who has a key, its fingerprint, since when, and who registered it. Everybody can compare their own "
-                     "fingerprint here.",
+      .description =
+          "Prints who has a key, its fingerprint, since when, and who registered it. Everybody can compare their own "
+          "fingerprint here.",
       .examples = {{"qcbak user list", "who signs with which key"}},
       .run = run_list,
       .common = Command::Common::output_only,
@@ -161,8 +171,10 @@ Command user_add_command() {
   return {
       .name = "user add",
       .summary = "Register a person's public key",
-      .description = "An administrator registers the key that somebody made with \"qcbak user enrol\" on another machine, or a new one "
-                     "for who lost theirs. A plan is never approved with a key that its submitter registered.",
+      .description =
+          "An administrator registers the key that somebody made with \"qcbak user enrol\" on another machine, or a "
+          "new one "
+          "for who lost theirs. A plan is never approved with a key that its submitter registered.",
       .operands = {"NAME", 1, 1},
       .options = {{"key", "FILE", "the public key: the file that ends with .pub"}},
       .examples = {{"qcbak user add lan --key lan.pub", "user lan signs with this key"}},
@@ -175,9 +187,11 @@ Command user_enrol_command() {
   return {
       .name = "user enrol",
       .summary = "Make a signing key of your own",
-      .description = "Makes a key that only you can use, sealed under a passphrase, and hands its public half to the daemon. The passphrase "
-                     "is the first line of the file that QCBAK_SIGN_PASSWORD_FILE names, or it is asked for twice. Keep the "
-                     "fingerprint that is printed.",
+      .description =
+          "Makes a key that only you can use, sealed under a passphrase, and hands its public half to the daemon. The "
+          "passphrase "
+          "is the first line of the file that QCBAK_SIGN_PASSWORD_FILE names, or it is asked for twice. Keep the "
+          "fingerprint that is printed.",
       .options = {signing_key_option(),
                   {"replace", "", "make a new key; the one before signs for it"},
                   {"new-password-file", "FILE", "its first line is the new passphrase"}},
@@ -191,7 +205,8 @@ Command user_lock_command() {
   return {
       .name = "user lock",
       .summary = "Refuse a person everything",
-      .description = "An administrator locks somebody out: whatever roles they have, the daemon refuses them from now on.",
+      .description =
+          "An administrator locks somebody out: whatever roles they have, the daemon refuses them from now on.",
       .operands = {"NAME", 1, 1},
       .examples = {{"qcbak user lock minh", "at once"}},
       .run = run_lock,

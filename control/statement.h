@@ -7,9 +7,9 @@
 namespace qcbak::control {
 
 struct Statement {
-  std::string act;         // "plan.approve"
-  std::string by;          // the user
-  std::string object;      // the id of what is decided
+  std::string act;     // "plan.approve"
+  std::string by;      // the user
+  std::string object;  // the id of what is decided
   std::string reason;
   std::string repository;  // SHA-256 of its config, hexadecimal
   std::string sha256;      // of what is decided

@@ -44,11 +44,14 @@ Parts parse(ByteView file) {
         if (reader.text() != kMagic) throw Error(ErrorCode::damaged, "it is something else");
         break;
       case 2:
-        if (reader.uint() != kVersion) throw Error(ErrorCode::damaged, "it is of a version that this program does not know");
+        if (reader.uint() != kVersion)
+          throw Error(ErrorCode::damaged, "it is of a version that this program does not know");
         break;
       case 3: parts.name = reader.text(); break;
       case 4: parts.key = SignPublic(reader.bytes_of(SignPublic::kSize)); break;
-      case 5: parts.password.salt = decltype(parts.password.salt)(reader.bytes_of(decltype(parts.password.salt)::kSize)); break;
+      case 5:
+        parts.password.salt = decltype(parts.password.salt)(reader.bytes_of(decltype(parts.password.salt)::kSize));
+        break;
       case 6: parts.password.passes = static_cast<std::uint32_t>(reader.uint_at_most(~0U)); break;
       case 7: parts.password.memory_kib = static_cast<std::uint32_t>(reader.uint_at_most(~0U)); break;
       case 8: parts.sealed = reader.bytes_of(SignSeed::kSize + kTagSize); break;
@@ -99,7 +102,9 @@ SignSeed SigningKeyFile::open(ByteView passphrase) const {
   return seed;
 }
 
-Signature sign_statement(const SignSeed& seed, std::string_view statement) { return sign(seed, as_bytes(message(statement))); }
+Signature sign_statement(const SignSeed& seed, std::string_view statement) {
+  return sign(seed, as_bytes(message(statement)));
+}
 
 bool verify_statement(const SignPublic& signer, std::string_view statement, const Signature& signature) {
   return verify(signer, as_bytes(message(statement)), signature);

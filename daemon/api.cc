@@ -138,12 +138,15 @@ Json run_request(const ApiView& view, const Request& request, const RequestTarge
   throw Error(ErrorCode::usage, "there is no such request");
 }
 
-Json result_of(const ApiView& view, const Request& request, const Caller& caller, Time now) {
+void require_admitted(const ApiView& view, const Caller& caller) {
   if (caller.roles.empty())
     throw Error(ErrorCode::refused, "user " + caller.name + " has no role here")
         .with_hint("ask an administrator, who gives roles in the configuration");
   if (const auto person = view.people_and_plans.person(caller.name); person && person->locked)
     throw Error(ErrorCode::refused, "user " + caller.name + " is locked").with_hint("an administrator unlocks: qcbak user unlock " + caller.name);
+}
+
+Json result_of(const ApiView& view, const Request& request, const Caller& caller, Time now) {
   const RequestTarget target = parse_target(request.target);
   const std::vector<std::string>& path = target.path;
   if (path.size() < 2 || path[0] != "v1") throw Error(ErrorCode::usage, "there is no such request");
@@ -259,7 +262,8 @@ int status_for(ErrorCode code) {
 
 Reply answer(const ApiView& view, const Request& request, const Caller& caller, Time now) {
   try {
-    if (request.method == "GET" && request.target == "/metrics" && !caller.roles.empty())
+    require_admitted(view, caller);
+    if (request.method == "GET" && request.target == "/metrics")
       return {200, metrics(view, now), "text/plain; version=0.0.4"};
     return {200, text_of(result_of(view, request, caller, now)), kJson};
   } catch (const Error& error) {

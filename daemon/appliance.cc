@@ -151,12 +151,18 @@ void Appliance::plan_jobs(Time now) {
 void Appliance::hold_jobs() {
   held_.clear();
   const std::optional<Plan> plan = register_->in_force();
-  const PlanTerms approved = plan ? plan_terms(plan->document) : PlanTerms();
+  PlanTerms approved;
+  std::string unless_in_it = "the approved plan does not have it";
+  try {
+    if (plan) approved = plan_terms(plan->document);
+  } catch (const Error& error) {
+    unless_in_it = std::string("the approved plan cannot be used: ") + error.what();
+  }
   for (const config::Job& job : config_.jobs) {
     const auto terms = approved.find(job.name);
     if (!plan && config_.approval.wait_for_first_plan) held_[job.name] = "no plan has been approved yet";
-    else if (plan && terms == approved.end()) held_[job.name] = "the approved plan does not have it";
-    else if (plan && terms->second != plan_terms(job, config_)) held_[job.name] = "the approved plan has it otherwise";
+    else if (plan && terms == approved.end()) held_[job.name] = unless_in_it;
+    else if (plan && !is_as_approved(job, config_, terms->second)) held_[job.name] = "the approved plan has it otherwise";
   }
   std::set<std::string> names;
   for (const auto& [job, why] : held_) {

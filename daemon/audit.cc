@@ -40,14 +40,17 @@ AuditLog::AuditLog(const Vault& vault, const Clock& clock, Random& random)
 void AuditLog::append(Json entry) {
   const std::string text = entry.dump(-1, ' ', false, Json::error_handler_t::replace);
   const std::uint64_t number = in_context("audit log", [&] {
-    return repository::append_log({*vault_.storage, *vault_.repository, own_domain(*vault_.repository), clock_, random_},
-                           [&]() -> repository::LogEvent { return repository::Audit{text}; });
+    return repository::append_log(
+        {*vault_.storage, *vault_.repository, own_domain(*vault_.repository), clock_, random_},
+        [&]() -> repository::LogEvent { return repository::Audit{text}; });
   });
   say_act(number, entry.value("act", ""), text);
 }
 
 void AuditLog::daemon_started(const std::string& configuration_sha256) {
-  append({{"act", "daemon.started"}, {"configuration_sha256", configuration_sha256}, {"version", QCBAK_VERSION},
+  append({{"act", "daemon.started"},
+          {"configuration_sha256", configuration_sha256},
+          {"version", QCBAK_VERSION},
           {"clock_synchronised", clock_is_synchronised()}});
 }
 

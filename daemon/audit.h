@@ -9,8 +9,8 @@
 #include "backup/repository/writer.h"
 #include "daemon/caller.h"
 #include "daemon/clock_watch.h"
-#include "daemon/state.h"
 #include "daemon/register.h"
+#include "daemon/state.h"
 #include "daemon/vault.h"
 
 namespace qcbak::daemon {

@@ -33,8 +33,10 @@ KeptFiles::KeptFiles(const WorkOrder& order, const repository::Repository& repos
     : directory_(order.job.source.paths.at(0)) {
   make_directories(directory_);
   remove_files(directory_);
-  if (order.kind == WorkOrder::Kind::keep_state) keep_state(order);
-  else keep_log(repository, stop);
+  if (order.kind == WorkOrder::Kind::keep_state)
+    keep_state(order);
+  else
+    keep_log(repository, stop);
 }
 
 KeptFiles::~KeptFiles() {
@@ -55,8 +57,9 @@ void KeptFiles::keep_log(const repository::Repository& repository, const std::st
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) throw_errno("create", path);
   const SystemClock clock;
-  evidence::export_log(repository, own_domain(repository), clock.now(), {},
-                       [&](std::string_view line) { write_full(file.get(), as_bytes(line), path); }, stop);
+  evidence::export_log(
+      repository, own_domain(repository), clock.now(), {},
+      [&](std::string_view line) { write_full(file.get(), as_bytes(line), path); }, stop);
   file.close(path);
 }
 

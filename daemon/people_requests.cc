@@ -25,7 +25,11 @@ bool user_exists(const std::string& name) {
 }
 
 Json json_of(const Person& person) {
-  Json json{{"name", person.name}, {"locked", person.locked}, {"fingerprint", nullptr}, {"since", nullptr}, {"added_by", nullptr}};
+  Json json{{"name", person.name},
+            {"locked", person.locked},
+            {"fingerprint", nullptr},
+            {"since", nullptr},
+            {"added_by", nullptr}};
   if (person.key) {
     json["fingerprint"] = crypto::fingerprint(*person.key);
     json["since"] = format_time(person.since);
@@ -42,7 +46,8 @@ std::optional<SignedStatement> proof_of_replacement(const ApiView& view, const P
     throw Error(ErrorCode::refused, "user " + person.name + " has a key already")
         .with_hint("replace it with \"qcbak user enrol --replace\", or, when it is lost, ask an administrator");
   require_signed(*statement, *person.key,
-                 {"person.key", person.name, key.hex(), "", view.repository_id, crypto::sha256(key.view()).hex(), ""}, now);
+                 {"person.key", person.name, key.hex(), "", view.repository_id, crypto::sha256(key.view()).hex(), ""},
+                 now);
   return statement;
 }
 
@@ -79,7 +84,8 @@ Json set_locked(const ApiView& view, const std::string& name, bool locked, const
 
 }  // namespace
 
-Json people_request(const ApiView& view, const Request& request, const RequestTarget& target, const Caller& caller, Time now) {
+Json people_request(const ApiView& view, const Request& request, const RequestTarget& target, const Caller& caller,
+                    Time now) {
   const std::vector<std::string>& path = target.path;
   if (path.size() == 2 && request.method == "GET") {
     Json people = Json::array();

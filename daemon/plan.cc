@@ -20,8 +20,12 @@ struct Unit {
   std::int64_t ns;
   const char* name;
 };
-constexpr Unit kUnits[] = {{86'400'000'000'000, "d"}, {3'600'000'000'000, "h"}, {60'000'000'000, "min"},
-                           {1'000'000'000, "s"},      {1'000'000, "ms"},        {1'000, "us"},
+constexpr Unit kUnits[] = {{86'400'000'000'000, "d"},
+                           {3'600'000'000'000, "h"},
+                           {60'000'000'000, "min"},
+                           {1'000'000'000, "s"},
+                           {1'000'000, "ms"},
+                           {1'000, "us"},
                            {1, "ns"}};
 
 // As the configuration takes it, in the largest unit that fits.
@@ -68,8 +72,7 @@ Json terms_of(const config::Job& job, const config::Config& config) {
             {"read_limit", job.read_limit_bytes_per_s},
             {"retries", job.retries},
             {"retry_delay", duration(job.retry_delay_ns)}}},
-          {"commands",
-           {{"before", job.before}, {"after", job.after}, {"limit", duration(job.command_limit_ns)}}},
+          {"commands", {{"before", job.before}, {"after", job.after}, {"limit", duration(job.command_limit_ns)}}},
           {"labels", std::move(labels)},
           {"retention", terms_of(job.retention)}};
 }
@@ -90,15 +93,32 @@ void flatten(const Json& json, const std::string& path, std::map<std::string, Js
   for (const auto& [key, value] : json.items()) flatten(value, path.empty() ? key : path + "." + key, into);
 }
 
+using Settings = std::map<std::string, Json>;
+
+Settings default_settings() {
+  const config::Config config = config::parse(
+      "[repository]\nlocation = '/'\npassword_file = '/'\n[[job]]\nname = 'x'\nsource = { files = ['/'] }\n",
+      "defaults");
+  Settings settings;
+  flatten(terms_of(config.jobs.front(), config), "", settings);
+  return settings;
+}
+
 std::vector<std::string> changed_settings(const Json& before, const Json& after) {
-  std::map<std::string, Json> old_settings, new_settings;
+  static const Settings kDefaults = default_settings();
+  Settings old_settings, new_settings;
   flatten(before, "", old_settings);
   flatten(after, "", new_settings);
+  const auto is_default = [&](const std::string& path, const Json& value) {
+    const auto found = kDefaults.find(path);
+    return found != kDefaults.end() && found->second == value;
+  };
   std::set<std::string> changed;
   for (const auto& [path, value] : old_settings)
-    if (const auto found = new_settings.find(path); found == new_settings.end() || found->second != value) changed.insert(path);
+    if (const auto found = new_settings.find(path); found == new_settings.end() || found->second != value)
+      changed.insert(path);
   for (const auto& [path, value] : new_settings)
-    if (!old_settings.contains(path)) changed.insert(path);
+    if (!old_settings.contains(path) && !is_default(path, value)) changed.insert(path);
   return {changed.begin(), changed.end()};
 }
 
@@ -124,7 +144,10 @@ PlanTerms plan_terms(std::string_view document) {
   return terms;
 }
 
-std::string plan_terms(const config::Job& job, const config::Config& config) { return text_of(terms_of(job, config)); }
+bool is_as_approved(const config::Job& job, const config::Config& config, std::string_view terms) {
+  const Json approved = Json::parse(terms, nullptr, false);
+  return approved.is_object() && changed_settings(approved, terms_of(job, config)).empty();
+}
 
 std::vector<PlanChange> plan_changes(std::string_view before, std::string_view after) {
   const Json old_plan = before.empty() ? Json{{"format", kFormat}, {"jobs", Json::object()}} : parse(before);
@@ -138,8 +161,10 @@ std::vector<PlanChange> plan_changes(std::string_view before, std::string_view a
   for (const Json* jobs : {&old_jobs, &new_jobs})
     for (const auto& [name, job] : jobs->items()) names.insert(name);
   for (const std::string& name : names) {
-    if (!old_jobs.contains(name)) changes.push_back({name, PlanChange::Kind::added, {}});
-    else if (!new_jobs.contains(name)) changes.push_back({name, PlanChange::Kind::removed, {}});
+    if (!old_jobs.contains(name))
+      changes.push_back({name, PlanChange::Kind::added, {}});
+    else if (!new_jobs.contains(name))
+      changes.push_back({name, PlanChange::Kind::removed, {}});
     else if (auto settings = changed_settings(old_jobs[name], new_jobs[name]); !settings.empty())
       changes.push_back({name, PlanChange::Kind::changed, std::move(settings)});
   }

@@ -14,10 +14,12 @@ namespace qcbak::daemon {
 // JSON, keys in ascending order, no blanks: the same jobs give the same bytes.
 std::string plan_document(const config::Config& config);
 
-// What a plan says of each job, by its name. Error(damaged) when the document is none.
+// What a plan says of each job, by its name, as JSON. Error(damaged) when the document is none that this version knows.
 using PlanTerms = std::map<std::string, std::string>;
 PlanTerms plan_terms(std::string_view document);
-std::string plan_terms(const config::Job& job, const config::Config& config);  // of one job, as plan_document has it
+// Is the job as these terms have it? A setting that they do not know, because they are of an earlier version, counts as
+// approved at its default.
+bool is_as_approved(const config::Job& job, const config::Config& config, std::string_view terms);
 
 // What changes from one plan to the next, in the order of the jobs' names. An empty `before` is a plan without jobs.
 struct PlanChange {

@@ -52,7 +52,8 @@ Json whole(const ApiView& view, const Plan& plan) {
   const auto in_force = view.people_and_plans.in_force();
   Json changes = Json::array();
   if (!in_force || in_force->id != plan.id)
-    for (const PlanChange& change : plan_changes(in_force ? in_force->document : "", plan.document)) changes.push_back(json_of(change));
+    for (const PlanChange& change : plan_changes(in_force ? in_force->document : "", plan.document))
+      changes.push_back(json_of(change));
   json["changes"] = std::move(changes);
   return json;
 }
@@ -98,8 +99,8 @@ void require_another_person(const Plan& plan, const Caller& caller) {
   if (plan.submitted_by != caller.name && !same_login && plan.submitter_login != caller.name &&
       caller.login_name != plan.submitted_by)
     return;
-  throw Error(ErrorCode::refused, "user " + caller.name + " submitted plan " + plan.id.substr(0, 8) +
-                                      ", and nobody approves their own")
+  throw Error(ErrorCode::refused,
+              "user " + caller.name + " submitted plan " + plan.id.substr(0, 8) + ", and nobody approves their own")
       .with_hint("somebody else with the role approver does");
 }
 
@@ -119,19 +120,22 @@ std::optional<SignedStatement> signature_for(const ApiView& view, const Plan& pl
                                         ", who submitted the plan")
         .with_hint("user " + caller.name + " replaces it: qcbak user enrol --replace");
   const auto statement = signed_statement(body);
-  if (!statement) throw Error(ErrorCode::refused, "it is not signed by user " + caller.name).with_hint("use \"qcbak plan approve\"");
+  if (!statement)
+    throw Error(ErrorCode::refused, "it is not signed by user " + caller.name).with_hint("use \"qcbak plan approve\"");
   require_signed(*statement, *person->key,
-                 {approve ? "plan.approve" : "plan.reject", caller.name, plan.id, body.value("reason", ""), view.repository_id,
-                  plan.sha256, ""},
+                 {approve ? "plan.approve" : "plan.reject", caller.name, plan.id, body.value("reason", ""),
+                  view.repository_id, plan.sha256, ""},
                  now);
   return statement;
 }
 
-Json decide(const ApiView& view, const Request& request, const Plan& plan, bool approve, const Caller& caller, Time now) {
+Json decide(const ApiView& view, const Request& request, const Plan& plan, bool approve, const Caller& caller,
+            Time now) {
   require(caller, {UserRole::approver}, view.config.approval.combined_roles);
   if (approve) require_another_person(plan, caller);
   if (plan.state != PlanState::waiting)
-    throw Error(ErrorCode::failed, "plan " + plan.id.substr(0, 8) + " does not wait: it is " + std::string(name_of(plan.state)));
+    throw Error(ErrorCode::failed,
+                "plan " + plan.id.substr(0, 8) + " does not wait: it is " + std::string(name_of(plan.state)));
   const Json body = body_of(request);
   const std::string reason = body.value("reason", "");
   if (reason.size() > kReasonLimit) throw Error(ErrorCode::usage, "a reason is at most 1000 bytes long");
@@ -143,13 +147,15 @@ Json decide(const ApiView& view, const Request& request, const Plan& plan, bool 
 
 }  // namespace
 
-Json plan_request(const ApiView& view, const Request& request, const RequestTarget& target, const Caller& caller, Time now) {
+Json plan_request(const ApiView& view, const Request& request, const RequestTarget& target, const Caller& caller,
+                  Time now) {
   const std::vector<std::string>& path = target.path;
   const bool get = request.method == "GET";
   if (path.size() == 2) return get ? all_plans(view) : submit(view, request, caller);
   const auto plan = view.people_and_plans.plan(path[2]);
   if (!plan)
-    throw Error(ErrorCode::not_found, "there is no plan \"" + path[2] + "\"").with_hint("\"qcbak plan show\" names them");
+    throw Error(ErrorCode::not_found, "there is no plan \"" + path[2] + "\"")
+        .with_hint("\"qcbak plan show\" names them");
   if (path.size() == 3 && get) return whole(view, *plan);
   if (path.size() == 4 && !get && (path[3] == "approve" || path[3] == "reject"))
     return decide(view, request, *plan, path[3] == "approve", caller, now);

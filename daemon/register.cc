@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS register_log (taken INTEGER NOT NULL) STRICT;
 )";
 
 constexpr std::string_view kPlanColumns =
-    "id, document, sha256, submitted_by, submitter_login, submitted_ns, state, decided_by, decided_ns, reason, statement, "
+    "id, document, sha256, submitted_by, submitter_login, submitted_ns, state, decided_by, decided_ns, reason, "
+    "statement, "
     "signature";
 constexpr std::array<std::string_view, 4> kStates = {"waiting", "in force", "rejected", "replaced"};
 
@@ -71,8 +72,18 @@ Person read_person(const Statement& row) {
 }
 
 Plan read_plan(const Statement& row) {
-  return {row.text(0), row.text(1),          row.text(2), row.text(3),         row.text(4),  Time{row.integer(5)},
-          state_from(row.text(6)), row.text(7), Time{row.integer(8)}, row.text(9), row.text(10), row.text(11)};
+  return {row.text(0),
+          row.text(1),
+          row.text(2),
+          row.text(3),
+          row.text(4),
+          Time{row.integer(5)},
+          state_from(row.text(6)),
+          row.text(7),
+          Time{row.integer(8)},
+          row.text(9),
+          row.text(10),
+          row.text(11)};
 }
 
 std::string select_plans(std::string_view rest) {
@@ -84,7 +95,8 @@ void require_signed(const Json& act, const crypto::SignPublic& key, const contro
   const std::string statement = text(act, "statement");
   control::Statement said = control::parse_statement(statement);
   said.time = expected.time;  // when it was signed is theirs to say
-  if (control::encode(said) != control::encode(expected)) throw Error(ErrorCode::refused, "the statement is about something else");
+  if (control::encode(said) != control::encode(expected))
+    throw Error(ErrorCode::refused, "the statement is about something else");
   if (!crypto::verify_statement(key, statement, id_from<crypto::Signature>(text(act, "signature"))))
     throw Error(ErrorCode::refused, "the signature is not by the key of " + expected.by);
 }
@@ -96,7 +108,8 @@ std::string_view name_of(PlanState state) { return kStates[static_cast<std::size
 Register::Register(Database& database) : database_(database) {
   database_.transaction([&] {
     database_.execute(kSchema);
-    if (!database_.prepare("SELECT taken FROM register_log").step()) database_.execute("INSERT INTO register_log VALUES (0)");
+    if (!database_.prepare("SELECT taken FROM register_log").step())
+      database_.execute("INSERT INTO register_log VALUES (0)");
   });
 }
 
@@ -112,19 +125,21 @@ void Register::catch_up(repository::Repository& repository) {
   const std::uint64_t taken = entries_taken();
   if (taken >= repository.log().head.number) return;
   database_.transaction([&] {
-    repository.for_each_log_entry(taken + 1, repository.log().head.number, [&](const repository::LogEntry& entry, const crypto::Sha256&) {
-      const auto* audit = std::get_if<repository::Audit>(&entry.event);
-      if (audit == nullptr) return;
-      const Json act = Json::parse(audit->json, nullptr, false);
-      try {
-        if (act.is_object()) apply(act, entry.time, config);
-      } catch (const Json::exception&) {
-        say(Level::warning, "log entry " + std::to_string(entry.number) + " counts for nothing: it lacks something");
-      } catch (const Error& error) {
-        if (error.code() == ErrorCode::io || error.code() == ErrorCode::no_space) throw;
-        say(Level::warning, "log entry " + std::to_string(entry.number) + " counts for nothing: " + error.what());
-      }
-    });
+    repository.for_each_log_entry(
+        taken + 1, repository.log().head.number, [&](const repository::LogEntry& entry, const crypto::Sha256&) {
+          const auto* audit = std::get_if<repository::Audit>(&entry.event);
+          if (audit == nullptr) return;
+          const Json act = Json::parse(audit->json, nullptr, false);
+          try {
+            if (act.is_object()) apply(act, entry.time, config);
+          } catch (const Json::exception&) {
+            say(Level::warning,
+                "log entry " + std::to_string(entry.number) + " counts for nothing: it lacks something");
+          } catch (const Error& error) {
+            if (error.code() == ErrorCode::io || error.code() == ErrorCode::no_space) throw;
+            say(Level::warning, "log entry " + std::to_string(entry.number) + " counts for nothing: " + error.what());
+          }
+        });
     database_.prepare("UPDATE register_log SET taken = ?")
         .bind(static_cast<std::int64_t>(repository.log().head.number))
         .run();
@@ -133,10 +148,14 @@ void Register::catch_up(repository::Repository& repository) {
 
 void Register::apply(const Json& act, Time time, const std::string& repository) {
   const std::string kind = act.value("act", "");
-  if (kind == "person.key") apply_key(act, time, repository);
-  else if (kind == "person.locked" || kind == "person.unlocked") apply_lock(act, kind == "person.locked");
-  else if (kind == "plan.submitted") apply_submission(act, time);
-  else if (kind == "plan.approved" || kind == "plan.rejected") apply_decision(act, time, repository);
+  if (kind == "person.key")
+    apply_key(act, time, repository);
+  else if (kind == "person.locked" || kind == "person.unlocked")
+    apply_lock(act, kind == "person.locked");
+  else if (kind == "plan.submitted")
+    apply_submission(act, time);
+  else if (kind == "plan.approved" || kind == "plan.rejected")
+    apply_decision(act, time, repository);
 }
 
 void Register::apply_key(const Json& act, Time time, const std::string& repository) {
@@ -149,8 +168,9 @@ void Register::apply_key(const Json& act, Time time, const std::string& reposito
     require_signed(act, *before->key,
                    {"person.key", name, key.hex(), "", repository, crypto::sha256(key.view()).hex(), ""});
   database_
-      .prepare("INSERT INTO people (name, key, since_ns, added_by) VALUES (?1, ?2, ?3, ?4) "
-               "ON CONFLICT (name) DO UPDATE SET key = ?2, since_ns = ?3, added_by = ?4")
+      .prepare(
+          "INSERT INTO people (name, key, since_ns, added_by) VALUES (?1, ?2, ?3, ?4) "
+          "ON CONFLICT (name) DO UPDATE SET key = ?2, since_ns = ?3, added_by = ?4")
       .bind(name)
       .bind(key.hex())
       .bind(time.ns)
@@ -159,8 +179,7 @@ void Register::apply_key(const Json& act, Time time, const std::string& reposito
 }
 
 void Register::apply_lock(const Json& act, bool locked) {
-  database_
-      .prepare("INSERT INTO people (name, locked) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET locked = ?2")
+  database_.prepare("INSERT INTO people (name, locked) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET locked = ?2")
       .bind(text(act, "person"))
       .bind(std::int64_t{locked})
       .run();
@@ -173,8 +192,9 @@ void Register::apply_submission(const Json& act, Time time) {
   database_.execute("UPDATE plans SET state = 'replaced' WHERE state = 'waiting'");
   const Json& by = act.at("by");
   database_
-      .prepare("INSERT INTO plans (id, document, sha256, submitted_by, submitter_login, submitted_ns, state) "
-               "VALUES (?, ?, ?, ?, ?, ?, 'waiting')")
+      .prepare(
+          "INSERT INTO plans (id, document, sha256, submitted_by, submitter_login, submitted_ns, state) "
+          "VALUES (?, ?, ?, ?, ?, ?, 'waiting')")
       .bind(text(act, "plan"))
       .bind(document)
       .bind(sha256)
@@ -199,7 +219,9 @@ void Register::apply_decision(const Json& act, Time time, const std::string& rep
                    {approved ? "plan.approve" : "plan.reject", by, id, reason, repository, decided->sha256, ""});
   if (approved) database_.execute("UPDATE plans SET state = 'replaced' WHERE state = 'in force'");
   database_
-      .prepare("UPDATE plans SET state = ?, decided_by = ?, decided_ns = ?, reason = ?, statement = ?, signature = ? WHERE id = ?")
+      .prepare(
+          "UPDATE plans SET state = ?, decided_by = ?, decided_ns = ?, reason = ?, statement = ?, signature = ? WHERE "
+          "id = ?")
       .bind(name_of(approved ? PlanState::in_force : PlanState::rejected))
       .bind(by)
       .bind(time.ns)

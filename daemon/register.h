@@ -47,7 +47,7 @@ class Register {
   void catch_up(repository::Repository& repository);
 
   std::optional<Person> person(const std::string& name);
-  std::vector<Person> people();  // by name
+  std::vector<Person> people();                     // by name
   std::optional<Plan> plan(const std::string& id);  // or the first digits of it, 8 or more, where no other has them
   std::optional<Plan> in_force();
   std::optional<Plan> waiting();

@@ -36,7 +36,8 @@ std::optional<SignedStatement> signed_statement(const Json& body) {
   return SignedStatement{body.value("statement", ""), crypto::Signature(signature)};
 }
 
-void require_signed(const SignedStatement& statement, const crypto::SignPublic& key, const control::Statement& expected, Time now) {
+void require_signed(const SignedStatement& statement, const crypto::SignPublic& key, const control::Statement& expected,
+                    Time now) {
   control::Statement said = control::parse_statement(statement.text);
   const auto time = parse_time(said.time);
   said.time = expected.time;

@@ -29,7 +29,8 @@ RequestTarget parse_target(std::string_view text) {
   return target;
 }
 
-std::int64_t number_of(const RequestTarget& target, const std::string& name, std::int64_t unless_given, std::int64_t most) {
+std::int64_t number_of(const RequestTarget& target, const std::string& name, std::int64_t unless_given,
+                       std::int64_t most) {
   const auto found = target.query.find(name);
   if (found == target.query.end()) return unless_given;
   std::int64_t value = 0;

@@ -16,6 +16,7 @@ struct RequestTarget {
 
 RequestTarget parse_target(std::string_view text);  // Error(usage)
 // Error(usage) unless it is missing, or a number from 1 to `most`.
-std::int64_t number_of(const RequestTarget& target, const std::string& name, std::int64_t unless_given, std::int64_t most);
+std::int64_t number_of(const RequestTarget& target, const std::string& name, std::int64_t unless_given,
+                       std::int64_t most);
 
 }  // namespace qcbak::daemon

@@ -36,7 +36,8 @@ Scheduler::Scheduler(const std::vector<config::Job>& jobs, State& state, Random&
 }
 
 Scheduler::Plan* Scheduler::find(const std::string& job) {
-  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const Plan& plan) { return plan.job->name == job; });
+  const auto found =
+      std::find_if(plans_.begin(), plans_.end(), [&](const Plan& plan) { return plan.job->name == job; });
   return found == plans_.end() ? nullptr : &*found;
 }
 
@@ -171,8 +172,10 @@ std::optional<Time> Scheduler::next_slot(const std::string& job, Time now) const
   const Plan& wanted = plan(job);
   if (!wanted.job->schedule) return std::nullopt;
   std::optional<Time> slot;
-  if (const auto due = slot_due(*wanted.job->schedule, wanted.handled, now)) slot = due->due;
-  else slot = wanted.job->schedule->next(now);
+  if (const auto due = slot_due(*wanted.job->schedule, wanted.handled, now))
+    slot = due->due;
+  else
+    slot = wanted.job->schedule->next(now);
   if (!slot) return std::nullopt;
   slot->ns += random_delay_ns(job, *slot, wanted.job->random_delay_ns);
   const bool late = *slot < now && wanted.job->windows.open(now);

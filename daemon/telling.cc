@@ -118,10 +118,17 @@ void Telling::look_at_clock() {
 
 std::vector<Alert> Telling::alerts() {
   const Time now = now_();
-  AlertSources sources{
-      daemon_.jobs,        daemon_.state,    daemon_.incompletely_watched(), daemon_.held, daemon_.people_and_plans.in_force().has_value() || daemon_.config.jobs.empty(), free_bytes(*daemon_.vault.storage),
-      space_.days_left(),  clock_.jump(now), clock_.unsynchronised(),        outbox_.channels(),
-      bulletin_.standing()};
+  AlertSources sources{daemon_.jobs,
+                       daemon_.state,
+                       daemon_.incompletely_watched(),
+                       daemon_.held,
+                       daemon_.people_and_plans.in_force().has_value() || daemon_.config.jobs.empty(),
+                       free_bytes(*daemon_.vault.storage),
+                       space_.days_left(),
+                       clock_.jump(now),
+                       clock_.unsynchronised(),
+                       outbox_.channels(),
+                       bulletin_.standing()};
   if (const auto syslog = this->syslog())
     sources.channels.push_back({syslog_channel(daemon_.config), syslog->progress.behind, syslog->progress.failing_since,
                                 syslog->progress.error, 0});

@@ -10,12 +10,16 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kStyle =
-    "@page{size:A4 landscape;margin:15mm}body{font:10.5pt/1.45 'Noto Sans','DejaVu Sans',sans-serif;color:#111;margin:2em}"
-    "h1{font-size:17pt;margin:0}p.en,small{color:#555;font-size:9pt}table{border-collapse:collapse;width:100%;margin:1em 0}"
+    "@page{size:A4 landscape;margin:15mm}body{font:10.5pt/1.45 'Noto Sans','DejaVu "
+    "Sans',sans-serif;color:#111;margin:2em}"
+    "h1{font-size:17pt;margin:0}p.en,small{color:#555;font-size:9pt}table{border-collapse:collapse;width:100%;margin:"
+    "1em 0}"
     "th,td{border:1px solid #888;padding:.35em .5em;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
-    "th{background:#eee}tr{page-break-inside:avoid}thead{display:table-header-group}code{font-size:8.5pt;overflow-wrap:anywhere}"
+    "th{background:#eee}tr{page-break-inside:avoid}thead{display:table-header-group}code{font-size:8.5pt;overflow-wrap:"
+    "anywhere}"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em}dt{font-weight:600}dd{margin:0}"
-    ".sign{display:flex;gap:4em;margin-top:2.5em}.sign div{flex:1;border-top:1px solid #888;padding-top:.3em;min-height:5em}"
+    ".sign{display:flex;gap:4em;margin-top:2.5em}.sign div{flex:1;border-top:1px solid "
+    "#888;padding-top:.3em;min-height:5em}"
     "@media print{body{margin:0}}";
 
 std::string escaped(const std::string& text) {
@@ -63,8 +67,8 @@ std::string when(const Json& job) {
 
 std::string where(const Json& job) {
   const Json& place = job.at("place");
-  return words(place.at("repository")) + both("<br>miền " + words(place.at("domain")) + ", " + words(place.at("copies")) + " bản",
-                                              "domain, copies");
+  return words(place.at("repository")) +
+         both("<br>miền " + words(place.at("domain")) + ", " + words(place.at("copies")) + " bản", "domain, copies");
 }
 
 std::string extent(const Json& job) {
@@ -75,7 +79,8 @@ std::string kept(const Json& job) {
   const Json& retention = job.at("retention");
   if (retention.empty()) return both("giữ tất cả", "all are kept");
   std::string out;
-  for (const auto& [rule, value] : retention.items()) out += (out.empty() ? "" : "<br>") + escaped(rule) + " " + words(value);
+  for (const auto& [rule, value] : retention.items())
+    out += (out.empty() ? "" : "<br>") + escaped(rule) + " " + words(value);
   return out;
 }
 
@@ -89,9 +94,11 @@ std::string method(const Json& job) {
 
 std::string row(const std::string& name, const Json& job) {
   std::string labels;
-  for (const auto& [key, value] : job.at("labels").items()) labels += "<br><small>" + escaped(key) + " = " + words(value) + "</small>";
+  for (const auto& [key, value] : job.at("labels").items())
+    labels += "<br><small>" + escaped(key) + " = " + words(value) + "</small>";
   std::string out = "<tr><td><b>" + escaped(name) + "</b>" + labels + "</td>";
-  for (const std::string& cell : {source(job), when(job), where(job), extent(job), method(job), kept(job)}) out += "<td>" + cell + "</td>";
+  for (const std::string& cell : {source(job), when(job), where(job), extent(job), method(job), kept(job)})
+    out += "<td>" + cell + "</td>";
   return out + "</tr>\n";
 }
 
@@ -108,11 +115,12 @@ std::string state(const Json& plan) {
 }
 
 std::string head(const Json& plan) {
-  std::string out = "<dl>" + fact("Mã kế hoạch", "plan", "<code>" + words(plan.at("id")) + "</code>") +
-                    fact("SHA-256", "of its document", "<code>" + words(plan.at("sha256")) + "</code>") +
-                    fact("Trạng thái", "state", state(plan)) +
-                    fact("Người trình", "submitted by", words(plan.at("submitted_by")) + ", " + words(plan.at("submitted"))) +
-                    fact("Người quyết định", "decided by", words(plan.at("decided_by")) + ", " + words(plan.at("decided")));
+  std::string out =
+      "<dl>" + fact("Mã kế hoạch", "plan", "<code>" + words(plan.at("id")) + "</code>") +
+      fact("SHA-256", "of its document", "<code>" + words(plan.at("sha256")) + "</code>") +
+      fact("Trạng thái", "state", state(plan)) +
+      fact("Người trình", "submitted by", words(plan.at("submitted_by")) + ", " + words(plan.at("submitted"))) +
+      fact("Người quyết định", "decided by", words(plan.at("decided_by")) + ", " + words(plan.at("decided")));
   if (!plan.at("reason").is_null()) out += fact("Lý do", "reason", words(plan.at("reason")));
   return out + "</dl>\n";
 }
@@ -120,23 +128,33 @@ std::string head(const Json& plan) {
 std::string signatures(const Json& plan) {
   std::string out = "<div class=\"sign\"><div>" + both("Người trình kế hoạch", "submitted by") + "</div><div>" +
                     both("Người phê duyệt", "approved by") + "</div></div>\n";
-  if (plan.at("signature").is_null()) return "<p>" + both("Không có chữ ký số.", "Not signed with a key.") + "</p>\n" + out;
-  return "<p>" + both("Đã ký số (Ed25519) trên câu sau:", "Signed with a key (Ed25519), over this statement:") + "<br><code>" +
-         words(plan.at("statement")) + "</code><br><small>chữ ký / signature</small> <code>" + words(plan.at("signature")) +
-         "</code></p>\n" + out;
+  if (plan.at("signature").is_null())
+    return "<p>" + both("Không có chữ ký số.", "Not signed with a key.") + "</p>\n" + out;
+  return "<p>" + both("Đã ký số (Ed25519) trên câu sau:", "Signed with a key (Ed25519), over this statement:") +
+         "<br><code>" + words(plan.at("statement")) + "</code><br><small>chữ ký / signature</small> <code>" +
+         words(plan.at("signature")) + "</code></p>\n" + out;
 }
 
 std::string page(const Json& plan) {
   const Json document = Json::parse(plan.at("document").get<std::string>());
   std::string out = std::string("<!DOCTYPE html>\n<html lang=\"vi\"><head><meta charset=\"utf-8\"><title>") +
                     words(plan.at("id")) + "</title><style>" + kStyle +
-                    "</style></head><body>\n<h1>Kế hoạch sao lưu, phục hồi dữ liệu</h1><p class=\"en\">Plan of backups and restores</p>\n" + head(plan);
+                    "</style></head><body>\n<h1>Kế hoạch sao lưu, phục hồi dữ liệu</h1><p class=\"en\">Plan of backups "
+                    "and restores</p>\n" +
+                    head(plan);
   if (document.contains("combined_roles"))
-    out += "<p>" + both("Kiêm nhiệm, lý do: " + words(document.at("combined_roles")), "why one person may have several roles") + "</p>\n";
+    out += "<p>" +
+           both("Kiêm nhiệm, lý do: " + words(document.at("combined_roles")), "why one person may have several roles") +
+           "</p>\n";
   out += "<table><thead><tr>";
-  for (const auto& [vietnamese, english] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"Công việc", "job"}, {"Dữ liệu", "what"}, {"Thời gian", "when"}, {"Nơi lưu", "where"},
-           {"Phạm vi", "extent"}, {"Phương pháp", "method"}, {"Thời hạn lưu", "kept"}})
+  for (const auto& [vietnamese, english] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"Công việc", "job"},
+                                                                  {"Dữ liệu", "what"},
+                                                                  {"Thời gian", "when"},
+                                                                  {"Nơi lưu", "where"},
+                                                                  {"Phạm vi", "extent"},
+                                                                  {"Phương pháp", "method"},
+                                                                  {"Thời hạn lưu", "kept"}})
     out += "<th>" + both(vietnamese, english) + "</th>";
   out += "</tr></thead><tbody>\n";
   for (const auto& [name, job] : document.at("jobs").items()) out += row(name, job);

@@ -9,9 +9,9 @@ namespace qcbak::source {
 
 struct PathState {
   std::string path;
-  std::string problem;  // why it cannot be looked at; empty: it can
-  std::string kind;     // "directory", "file", "other"
-  std::string file_system;  // "ext4"; empty: not known
+  std::string problem;                            // why it cannot be looked at; empty: it can
+  std::string kind;                               // "directory", "file", "other"
+  std::string file_system;                        // "ext4"; empty: not known
   std::uint64_t bytes_total = 0, bytes_free = 0;  // of the file system
   std::uint64_t inodes_total = 0, inodes_free = 0;
   friend bool operator==(const PathState&, const PathState&) = default;

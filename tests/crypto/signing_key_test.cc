@@ -40,11 +40,12 @@ TEST_F(SigningKeyTest, AnotherPassphraseDoesNot) {
 
 TEST_F(SigningKeyTest, NoByteOfItCanBeAltered) {
   // The passphrase costs half a second: one byte of each part.
-  for (const std::size_t at : {std::size_t{1}, std::size_t{3}, std::size_t{22}, std::size_t{25}, std::size_t{30}, std::size_t{62},
-                               file_.size() - 60, file_.size() - 1}) {
+  for (const std::size_t at : {std::size_t{1}, std::size_t{3}, std::size_t{22}, std::size_t{25}, std::size_t{30},
+                               std::size_t{62}, file_.size() - 60, file_.size() - 1}) {
     Bytes altered = file_;
     altered[at] ^= std::byte{1};
-    EXPECT_EQ(refusal([&] { SigningKeyFile(altered).open(as_bytes("a passphrase")); }), ErrorCode::wrong_key) << "byte " << at;
+    EXPECT_EQ(refusal([&] { SigningKeyFile(altered).open(as_bytes("a passphrase")); }), ErrorCode::wrong_key)
+        << "byte " << at;
   }
 }
 

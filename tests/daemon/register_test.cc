@@ -30,10 +30,15 @@ class RegisterTest : public testing::Test {
     register_->catch_up(*repository_);
   }
   void give_key(const std::string& person, const crypto::SignSeed& seed, const std::string& by) {
-    write({{"act", "person.key"}, {"person", person}, {"key", crypto::sign_public(seed).hex()}, {"by", {{"user", by}}}});
+    write(
+        {{"act", "person.key"}, {"person", person}, {"key", crypto::sign_public(seed).hex()}, {"by", {{"user", by}}}});
   }
   void submit(const std::string& id, const std::string& by = "minh", const std::string& document = "a plan") {
-    write({{"act", "plan.submitted"}, {"plan", id}, {"document", document}, {"sha256", sha256(document)}, {"by", {{"user", by}}}});
+    write({{"act", "plan.submitted"},
+           {"plan", id},
+           {"document", document},
+           {"sha256", sha256(document)},
+           {"by", {{"user", by}}}});
   }
   static std::string sha256(const std::string& text) { return crypto::sha256(as_bytes(text)).hex(); }
   Json decision(const std::string& id, const std::string& by, const std::string& act = "plan.approved") const {
@@ -107,8 +112,13 @@ TEST_F(RegisterTest, AnotherKeyNeedsTheOneBefore) {
   EXPECT_EQ(register_->person("lan")->key, crypto::sign_public(lan_));
   const std::string hex = crypto::sign_public(forger_).hex();
   const Json act{{"act", "person.key"}, {"person", "lan"}, {"key", hex}, {"by", {{"user", "lan"}}}};
-  const control::Statement statement{"person.key", "lan", hex, "", repository_->config_hash().hex(),
-                                     crypto::sha256(crypto::sign_public(forger_).view()).hex(), ""};
+  const control::Statement statement{"person.key",
+                                     "lan",
+                                     hex,
+                                     "",
+                                     repository_->config_hash().hex(),
+                                     crypto::sha256(crypto::sign_public(forger_).view()).hex(),
+                                     ""};
   write(with_signature(act, statement, forger_));
   EXPECT_EQ(register_->person("lan")->key, crypto::sign_public(lan_));
   write(with_signature(act, statement, lan_));
@@ -128,13 +138,18 @@ TEST_F(RegisterTest, ANewerSubmissionReplacesOneThatWaits) {
 }
 
 TEST_F(RegisterTest, APlanThatIsNotWhatWasSubmittedIsNone) {
-  write({{"act", "plan.submitted"}, {"plan", id_}, {"document", "x"}, {"sha256", sha256("y")}, {"by", {{"user", "minh"}}}});
+  write({{"act", "plan.submitted"},
+         {"plan", id_},
+         {"document", "x"},
+         {"sha256", sha256("y")},
+         {"by", {{"user", "minh"}}}});
   EXPECT_FALSE(register_->waiting());
 }
 
 TEST_F(RegisterTest, WhatIsBrokenCountsForNothingAndStopsNothing) {
-  for (const char* broken : {R"({"act":"plan.approved"})", R"({"act":"plan.submitted","plan":1})", R"({"act":"person.key","person":"lan","key":"00","by":{"user":"x"}})",
-                             R"({"act":7})", R"([])", R"({"act":"person.locked"})"})
+  for (const char* broken : {R"({"act":"plan.approved"})", R"({"act":"plan.submitted","plan":1})",
+                             R"({"act":"person.key","person":"lan","key":"00","by":{"user":"x"}})", R"({"act":7})",
+                             R"([])", R"({"act":"person.locked"})"})
     try {
       write(Json::parse(broken));
     } catch (const Json::exception& error) {
