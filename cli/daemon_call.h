@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "cli/command.h"
 #include "cli/json.h"
 #include "control/client.h"
 
@@ -10,6 +11,9 @@ namespace qcbak::cli {
 
 // At QCBAK_SOCKET, or where it usually is. Errors are those that the daemon reports.
 Json ask_daemon(control::Method method, const std::string& target, const Json& body = nullptr);
+// The first operand, which names what a request is about and becomes part of its target. Error(not_found) where nothing can
+// have this name.
+const std::string& name_in_target(const Invocation& invocation);
 // A member that is a text, on one line; "-" when it is missing or null.
 std::string text_or_dash(const Json& json, const char* key);
 

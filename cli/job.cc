@@ -17,15 +17,6 @@ constexpr std::uint64_t kHistoryMost = 1000;
 constexpr std::size_t kRunDigitsShown = 8;
 constexpr auto kAskAgain = std::chrono::milliseconds(200);
 
-// It becomes part of a request's first line.
-const std::string& name_given(const Invocation& invocation) {
-  const std::string& name = invocation.arguments.operands().front();
-  const bool plain = !name.empty() && name.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == std::string::npos;
-  if (!plain) throw Error(ErrorCode::not_found, say("there is nothing of the name \"{}\"", printable(name)));
-  return name;
-}
-
 ExitCode run_list(const Invocation& invocation) {
   const Json jobs = ask_daemon(control::Method::get, "/v1/jobs");
   Output& output = invocation.output;
@@ -108,7 +99,7 @@ ExitCode exit_code_of(const Json& run) {
 
 ExitCode run_run(const Invocation& invocation) {
   Output& output = invocation.output;
-  Json begun = ask_daemon(control::Method::post, "/v1/jobs/" + name_given(invocation) + "/run");
+  Json begun = ask_daemon(control::Method::post, "/v1/jobs/" + name_in_target(invocation) + "/run");
   const std::string id = text_or_dash(begun, "id");
   if (!invocation.arguments.has("follow") || id == "-") {
     if (output.json()) invocation.output.document(begun);
@@ -131,7 +122,7 @@ ExitCode run_run(const Invocation& invocation) {
 
 // What is named is a run's id, or a job, whose last run is meant.
 ExitCode run_show(const Invocation& invocation) {
-  const std::string& name = name_given(invocation);
+  const std::string& name = name_in_target(invocation);
   Json run;
   try {
     run = ask_daemon(control::Method::get, "/v1/runs/" + name);
@@ -148,7 +139,7 @@ ExitCode run_show(const Invocation& invocation) {
 ExitCode run_history(const Invocation& invocation) {
   const std::uint64_t limit = invocation.arguments.number("limit", kHistoryUnlessAsked, 1, kHistoryMost);
   const Json runs = ask_daemon(control::Method::get,
-                               "/v1/jobs/" + name_given(invocation) + "/runs?limit=" + std::to_string(limit));
+                               "/v1/jobs/" + name_in_target(invocation) + "/runs?limit=" + std::to_string(limit));
   Output& output = invocation.output;
   if (output.json()) {
     invocation.output.document(runs);
@@ -170,7 +161,7 @@ ExitCode run_history(const Invocation& invocation) {
 }
 
 ExitCode run_cancel(const Invocation& invocation) {
-  const Json cancelled = ask_daemon(control::Method::post, "/v1/runs/" + name_given(invocation) + "/cancel");
+  const Json cancelled = ask_daemon(control::Method::post, "/v1/runs/" + name_in_target(invocation) + "/cancel");
   if (invocation.output.json()) invocation.output.document(cancelled);
   else if (!invocation.output.quiet()) invocation.output.line(tr("it is being stopped"));
   return ExitCode::done;

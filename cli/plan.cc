@@ -15,14 +15,6 @@ namespace {
 
 constexpr std::size_t kConfigurationLimit = 1U << 20;
 
-// It becomes part of a request's first line.
-const std::string& id_given(const Invocation& invocation) {
-  const std::string& id = invocation.arguments.operands().front();
-  if (id.empty() || id.find_first_not_of("0123456789abcdef") != std::string::npos)
-    throw Error(ErrorCode::usage, say("\"{}\" is no id of a plan", printable(id)));
-  return id;
-}
-
 std::string words(const Json& value) { return one_line(value.is_string() ? value.get<std::string>() : to_text(value)); }
 
 std::string joined(const Json& texts) {
@@ -169,7 +161,7 @@ ExitCode run_show(const Invocation& invocation) {
     throw Error(ErrorCode::usage, say("\"{}\" is no format of a plan", printable(format)))
         .with_hint(std::string(tr("give text or html")));
   const bool one = !arguments.operands().empty();
-  const Json found = ask_daemon(control::Method::get, one ? "/v1/plans/" + id_given(invocation) : "/v1/plans");
+  const Json found = ask_daemon(control::Method::get, one ? "/v1/plans/" + name_in_target(invocation) : "/v1/plans");
   if (format == "html") {
     const Json& plan = one ? found : !found.at("in_force").is_null() ? found.at("in_force") : found.at("waiting");
     if (plan.is_null())
@@ -224,7 +216,7 @@ Json decision(const Invocation& invocation, const Json& plan, std::string_view a
 
 ExitCode decide(const Invocation& invocation, const std::string& verb) {
   Output& output = invocation.output;
-  const Json plan = ask_daemon(control::Method::get, "/v1/plans/" + id_given(invocation));
+  const Json plan = ask_daemon(control::Method::get, "/v1/plans/" + name_in_target(invocation));
   const bool talks = !output.json() && !output.quiet();
   if (talks) show(output, plan, document_in_force());
   if (talks) output.flush();

@@ -20,16 +20,6 @@
 namespace qcbak::cli {
 namespace {
 
-// It becomes part of a request's first line.
-const std::string& name_given(const Invocation& invocation) {
-  const std::string& name = invocation.arguments.operands().front();
-  const bool plain =
-      !name.empty() &&
-      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == std::string::npos;
-  if (!plain) throw Error(ErrorCode::usage, say("\"{}\" is no name of a user", printable(name)));
-  return name;
-}
-
 void tell(Output& output, const Json& person, const std::string& what) {
   if (output.json()) {
     output.document(person);
@@ -60,7 +50,7 @@ ExitCode run_list(const Invocation& invocation) {
 }
 
 ExitCode run_add(const Invocation& invocation) {
-  const std::string& name = name_given(invocation);
+  const std::string& name = name_in_target(invocation);
   const std::string path = invocation.arguments.text("key");
   if (path.empty()) throw Error(ErrorCode::usage, std::string(tr("user add wants --key FILE")));
   const Bytes file = read_file(path, crypto::kPublicKeyFileLimit);
@@ -139,14 +129,14 @@ ExitCode run_enrol(const Invocation& invocation) {
 }
 
 ExitCode run_lock(const Invocation& invocation) {
-  const std::string& name = name_given(invocation);
+  const std::string& name = name_in_target(invocation);
   tell(invocation.output, ask_daemon(control::Method::post, "/v1/people/" + name + "/lock"),
        say("user {} is locked, and refused everything", name));
   return ExitCode::done;
 }
 
 ExitCode run_unlock(const Invocation& invocation) {
-  const std::string& name = name_given(invocation);
+  const std::string& name = name_in_target(invocation);
   tell(invocation.output, ask_daemon(control::Method::post, "/v1/people/" + name + "/unlock"),
        say("user {} is no longer locked", name));
   return ExitCode::done;
