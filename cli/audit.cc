@@ -81,7 +81,7 @@ ExitCode run_show(const Invocation& invocation) {
     for (const Row& row : rows)
       entries.push_back({{"number", row.entry.number},
                          {"time", format_time(row.entry.time)},
-                         {"kind", evidence::kind_name(row.entry)},
+                         {"kind", repository::name_of(row.entry.kind())},
                          {"signer", row.entry.signer.hex()},
                          {"hash", row.hash.hex()},
                          {"details", row.details}});
@@ -93,7 +93,7 @@ ExitCode run_show(const Invocation& invocation) {
                {std::string(tr("KIND"))},
                {std::string(tr("DETAILS"))}});
   for (const Row& row : rows)
-    table.add({std::to_string(row.entry.number), format_time(row.entry.time), std::string(evidence::kind_name(row.entry)),
+    table.add({std::to_string(row.entry.number), format_time(row.entry.time), std::string(repository::name_of(row.entry.kind())),
                in_words(row.details)});
   if (!table.empty())
     for (const std::string& line : table.lines()) output.line(line);

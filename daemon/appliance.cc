@@ -77,7 +77,7 @@ Appliance::Appliance(config::Config config, std::string workers, std::string mes
   telling_ = std::make_unique<Telling>(
       loop_,
       Telling::Daemon{config_, config_sha256_, jobs_, *state_, vault_, *audit_,
-                      [this]() -> const std::set<std::string>& { return watch_->incomplete(); }, held_, *register_},
+                      [this]() -> const std::set<std::string>& { return watch_->incomplete(); }, held_, plan_approved_},
       std::move(messengers));
   const std::string& socket = config_.daemon.socket;
   make_directories(socket.substr(0, socket.rfind('/')));
@@ -151,6 +151,7 @@ void Appliance::plan_jobs(Time now) {
 void Appliance::hold_jobs() {
   held_.clear();
   const std::optional<Plan> plan = register_->in_force();
+  plan_approved_ = plan.has_value();
   PlanTerms approved;
   std::string unless_in_it = "the approved plan does not have it";
   try {

@@ -75,6 +75,7 @@ class Appliance {
   std::unique_ptr<State> state_;
   std::unique_ptr<Register> register_;
   std::string repository_id_;
+  bool plan_approved_ = false;               // some plan is in force
   std::map<std::string, std::string> held_;  // jobs that do not run, and why
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<TreeWatch> watch_;

@@ -10,16 +10,11 @@
 #include "daemon/caller.h"
 #include "daemon/clock_watch.h"
 #include "daemon/register.h"
+#include "daemon/signed_statement.h"
 #include "daemon/state.h"
 #include "daemon/vault.h"
 
 namespace qcbak::daemon {
-
-// What a person signed, as it came.
-struct SignedStatement {
-  std::string text;
-  crypto::Signature signature;
-};
 
 class AuditLog {
  public:

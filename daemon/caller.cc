@@ -82,6 +82,15 @@ std::set<config::UserRole> roles_of(uid_t uid, gid_t gid, const RoleTable& roles
   return held;
 }
 
+std::optional<uid_t> user_id(const std::string& name) {
+  std::vector<char> buffer(kBuffer);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return std::nullopt;
+  return found->pw_uid;
+}
+
 void require(const Caller& caller, std::initializer_list<config::UserRole> any_of, const std::string& combined_roles) {
   constexpr std::array kApart = {UserRole::operating, UserRole::key_custodian, UserRole::approver};
   std::string both;

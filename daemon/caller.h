@@ -5,6 +5,7 @@
 
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@ Caller identify(int socket, const RoleTable& roles);
 // Error(refused) unless the caller has one of these roles. Whoever has two of operator, key custodian and approver has none
 // of them here, unless `combined_roles` says why they may.
 void require(const Caller& caller, std::initializer_list<config::UserRole> any_of, const std::string& combined_roles);
+// Nothing: this machine has no such user.
+std::optional<uid_t> user_id(const std::string& name);
 // Has the user, or one of their groups, a role? Names that do not exist give nobody anything.
 std::set<config::UserRole> roles_of(uid_t uid, gid_t gid, const RoleTable& roles);
 

@@ -1,7 +1,6 @@
 #include "daemon/delivery.h"
 
 #include <poll.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "crypto/hash.h"
 #include "daemon/announcement.h"
+#include "daemon/caller.h"
 #include "daemon/credential.h"
 #include "daemon/mail.h"
 #include "daemon/message_log.h"
@@ -72,15 +72,10 @@ void deliver_syslog(const config::Audit& audit, const std::vector<SyslogEntry>& 
   stream(collector, bytes, trust);
 }
 
-uid_t user_id(const std::string& name) {
+uid_t giver_of_orders(const std::string& name) {
   if (name.empty()) return ::geteuid();
-  constexpr std::size_t kBuffer = 65536;
-  std::vector<char> buffer(kBuffer);
-  passwd entry{};
-  passwd* found = nullptr;
-  if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-    throw Error(ErrorCode::usage, "there is no user \"" + name + "\"");
-  return found->pw_uid;
+  if (const auto user = user_id(name)) return *user;
+  throw Error(ErrorCode::usage, "there is no user \"" + name + "\"");
 }
 
 std::string receive_line(int socket) {
@@ -128,7 +123,7 @@ int run_messenger(int socket, const std::string& config, const std::string& orde
   try {
     crypto::initialize();
     initialize_transport();
-    if (!config.empty()) require_user(socket, user_id(orders_from));
+    if (!config.empty()) require_user(socket, giver_of_orders(orders_from));
     const MessengerOrder order = decode_messenger_order(receive_line(socket));
     deliver(config_for(order, config), order, [socket] { return is_gone(socket); });
   } catch (const Error& error) {

@@ -25,7 +25,7 @@ std::string encoded_words(std::string_view text) {
   std::string words;
   while (!text.empty()) {
     const std::size_t size = character_end(text, kEncodedWordBytes);
-    words += (words.empty() ? "=?UTF-8?B?" : "\r\n =?UTF-8?B?") + base64(text.substr(0, size)) + "?=";
+    words += (words.empty() ? "=?UTF-8?B?" : "\r\n =?UTF-8?B?") + to_base64(as_bytes(text.substr(0, size))) + "?=";
     text.remove_prefix(size);
   }
   return words;
@@ -62,19 +62,6 @@ std::string recipients(const std::vector<std::string>& addresses) {
 
 }  // namespace
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      group = group << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U);
-    for (std::size_t i = 0; i < 4; ++i)
-      text.push_back(at + i > bytes.size() ? '=' : kDigits[group >> (18 - 6 * i) & 63U]);
-  }
-  return text;
-}
-
 std::string compose(const Mail& mail) {
   std::string text =
       "Date: " + date(mail.time) + "\r\nFrom: " + mail.from + "\r\nTo: " + recipients(mail.to) +
@@ -85,7 +72,7 @@ std::string compose(const Mail& mail) {
   std::string body;
   for (const char c : mail.text) body += c == '\n' ? "\r\n" : std::string(1, c);
   for (std::size_t at = 0; at < body.size(); at += kLineBytes)
-    text += base64(std::string_view(body).substr(at, kLineBytes)) + "\r\n";
+    text += to_base64(as_bytes(std::string_view(body).substr(at, kLineBytes))) + "\r\n";
   return text;
 }
 

@@ -21,6 +21,4 @@ struct Mail {
 // Lines of at most 78 bytes that end with "\r\n". Subject and text are encoded, so that nothing in them is taken for a header.
 std::string compose(const Mail& mail);
 
-std::string base64(std::string_view bytes);
-
 }  // namespace qcbak::daemon

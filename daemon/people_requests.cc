@@ -1,7 +1,5 @@
 #include "daemon/people_requests.h"
 
-#include <pwd.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -14,15 +12,6 @@ namespace {
 
 using config::UserRole;
 using Json = nlohmann::json;
-
-constexpr std::size_t kUserRecordLimit = 65536;
-
-bool user_exists(const std::string& name) {
-  std::vector<char> buffer(kUserRecordLimit);
-  passwd entry{};
-  passwd* found = nullptr;
-  return ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
-}
 
 Json json_of(const Person& person) {
   Json json{{"name", person.name},
@@ -45,7 +34,7 @@ std::optional<SignedStatement> proof_of_replacement(const ApiView& view, const P
   if (!statement)
     throw Error(ErrorCode::refused, "user " + person.name + " has a key already")
         .with_hint("replace it with \"qcbak user enrol --replace\", or, when it is lost, ask an administrator");
-  require_signed(*statement, *person.key,
+  require_signed_now(*statement, *person.key,
                  {"person.key", person.name, key.hex(), "", view.repository_id, crypto::sha256(key.view()).hex(), ""},
                  now);
   return statement;
@@ -58,7 +47,7 @@ Json take_key(const ApiView& view, const Request& request, const std::string& na
   const crypto::SignPublic& key = keys.front();
   if (name != caller.name) {
     require(caller, {UserRole::administrator}, view.config.approval.combined_roles);
-    if (!user_exists(name)) throw Error(ErrorCode::not_found, "this machine has no user \"" + name + "\"");
+    if (!user_id(name)) throw Error(ErrorCode::not_found, "this machine has no user \"" + name + "\"");
   }
   const auto before = view.people_and_plans.person(name);
   const bool has_key = before && before->key;
@@ -76,7 +65,7 @@ Json take_key(const ApiView& view, const Request& request, const std::string& na
 Json set_locked(const ApiView& view, const std::string& name, bool locked, const Caller& caller) {
   require(caller, {UserRole::administrator}, view.config.approval.combined_roles);
   if (name == caller.name) throw Error(ErrorCode::refused, "nobody locks or unlocks themselves");
-  if (!user_exists(name)) throw Error(ErrorCode::not_found, "this machine has no user \"" + name + "\"");
+  if (!user_id(name)) throw Error(ErrorCode::not_found, "this machine has no user \"" + name + "\"");
   view.audit.person_locked(name, locked, caller);
   view.register_changed();
   return json_of(view.people_and_plans.person(name).value());

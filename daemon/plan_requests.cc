@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "crypto/hash.h"
-#include "crypto/public_key_file.h"
 #include "daemon/plan.h"
 #include "daemon/request_body.h"
 
@@ -122,7 +121,7 @@ std::optional<SignedStatement> signature_for(const ApiView& view, const Plan& pl
   const auto statement = signed_statement(body);
   if (!statement)
     throw Error(ErrorCode::refused, "it is not signed by user " + caller.name).with_hint("use \"qcbak plan approve\"");
-  require_signed(*statement, *person->key,
+  require_signed_now(*statement, *person->key,
                  {approve ? "plan.approve" : "plan.reject", caller.name, plan.id, body.value("reason", ""),
                   view.repository_id, plan.sha256, ""},
                  now);

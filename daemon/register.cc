@@ -4,10 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "control/statement.h"
 #include "crypto/hash.h"
-#include "crypto/signing_key.h"
 #include "daemon/message_log.h"
+#include "daemon/signed_statement.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -90,15 +89,8 @@ std::string select_plans(std::string_view rest) {
   return "SELECT " + std::string(kPlanColumns) + " FROM plans " + std::string(rest);
 }
 
-// Is what stands in the entry signed by this key, and about just that?
-void require_signed(const Json& act, const crypto::SignPublic& key, const control::Statement& expected) {
-  const std::string statement = text(act, "statement");
-  control::Statement said = control::parse_statement(statement);
-  said.time = expected.time;  // when it was signed is theirs to say
-  if (control::encode(said) != control::encode(expected))
-    throw Error(ErrorCode::refused, "the statement is about something else");
-  if (!crypto::verify_statement(key, statement, id_from<crypto::Signature>(text(act, "signature"))))
-    throw Error(ErrorCode::refused, "the signature is not by the key of " + expected.by);
+SignedStatement signed_statement_in(const Json& act) {
+  return {text(act, "statement"), id_from<crypto::Signature>(text(act, "signature"))};
 }
 
 }  // namespace
@@ -165,7 +157,7 @@ void Register::apply_key(const Json& act, Time time, const std::string& reposito
   const std::optional<Person> before = person(name);
   // Somebody's own new key has to be signed by the one before; an administrator's word is in the log as that.
   if (by == name && before && before->key)
-    require_signed(act, *before->key,
+    require_signed(signed_statement_in(act), *before->key,
                    {"person.key", name, key.hex(), "", repository, crypto::sha256(key.view()).hex(), ""});
   database_
       .prepare(
@@ -215,7 +207,7 @@ void Register::apply_decision(const Json& act, Time time, const std::string& rep
   const std::optional<Person> who = person(by);
   if (approved && by == decided->submitted_by) throw Error(ErrorCode::refused, by + " submitted it");
   if (who && who->key)
-    require_signed(act, *who->key,
+    require_signed(signed_statement_in(act), *who->key,
                    {approved ? "plan.approve" : "plan.reject", by, id, reason, repository, decided->sha256, ""});
   if (approved) database_.execute("UPDATE plans SET state = 'replaced' WHERE state = 'in force'");
   database_

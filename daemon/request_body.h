@@ -4,9 +4,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
-#include "control/statement.h"
-#include "daemon/audit.h"
 #include "daemon/server.h"
+#include "daemon/signed_statement.h"
 
 namespace qcbak::daemon {
 
@@ -15,7 +14,7 @@ nlohmann::json body_of(const Request& request);
 // The members "statement" and "signature", when they are there. Error(usage).
 std::optional<SignedStatement> signed_statement(const nlohmann::json& body);
 // Error(refused) unless the statement is this one, signed by `key` within 15 minutes of now.
-void require_signed(const SignedStatement& statement, const crypto::SignPublic& key, const control::Statement& expected,
-                    Time now);
+void require_signed_now(const SignedStatement& statement, const crypto::SignPublic& key,
+                        const control::Statement& expected, Time now);
 
 }  // namespace qcbak::daemon

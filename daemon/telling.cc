@@ -122,7 +122,7 @@ std::vector<Alert> Telling::alerts() {
                        daemon_.state,
                        daemon_.incompletely_watched(),
                        daemon_.held,
-                       daemon_.people_and_plans.in_force().has_value() || daemon_.config.jobs.empty(),
+                       daemon_.plan_approved || daemon_.config.jobs.empty(),
                        free_bytes(*daemon_.vault.storage),
                        space_.days_left(),
                        clock_.jump(now),

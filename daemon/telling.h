@@ -37,7 +37,7 @@ class Telling {
     AuditLog& audit;
     std::function<const std::set<std::string>&()> incompletely_watched;
     const std::map<std::string, std::string>& held;
-    Register& people_and_plans;
+    const bool& plan_approved;
   };
   // `messengers`: the socket at which systemd starts them; empty: they are the daemon's own processes.
   Telling(boost::asio::io_context& loop, Daemon daemon, std::string messengers);

@@ -105,7 +105,7 @@ std::string entry_line(const LogEntry& entry, ByteView stored, const std::option
   const bool closed = !key && !entry.sealed.empty();
   Json json = {{"entry", entry.number},
                {"time", utc_text(entry.time)},
-               {"kind", kind_name(entry)},
+               {"kind", name_of(entry.kind())},
                {"domain", entry.domain.hex()},
                {"signer", entry.signer.hex()},
                {"previous", entry.previous.hex()},

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <chrono>
 
 #include "base/error.h"
@@ -11,11 +10,6 @@ namespace qcbak::evidence {
 namespace {
 
 using namespace repository;
-
-// In the order of LogKind; docs/format.md "Log".
-constexpr std::array<std::string_view, 11> kKinds = {"key",        "commit",     "tombstone", "label",
-                                                     "hold",       "release",    "lock",      "condemnation",
-                                                     "collection", "checkpoint", "audit"};
 
 struct Details {
   SealedDetails sealed;
@@ -76,8 +70,6 @@ Json parse_object(std::string_view text) {
       false);
   return too_deep || !json.is_object() ? Json(nullptr) : json;
 }
-
-std::string_view kind_name(const LogEntry& entry) { return kKinds[static_cast<std::size_t>(entry.kind()) - 1]; }
 
 std::string utc_text(Time time) {
   using namespace std::chrono;

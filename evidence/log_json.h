@@ -18,7 +18,6 @@ std::string line_of(const Json& json);
 // One JSON object, not deeper than kJsonDepthLimit; null when it is none.
 Json parse_object(std::string_view text);
 
-std::string_view kind_name(const repository::LogEntry& entry);
 // 2026-11-21T02:30:00.000000000Z
 std::string utc_text(Time time);
 

@@ -4,8 +4,12 @@
 
 #include <sstream>
 
+#include "base/bytes.h"
+
 namespace qcbak::daemon {
 namespace {
+
+std::string base64(std::string_view text) { return to_base64(as_bytes(text)); }
 
 using testing::HasSubstr;
 using testing::Not;
