@@ -108,6 +108,15 @@ void read_named(const toml::table& root, std::string_view name, std::span<const 
   read_section(node != nullptr ? *node->as_table() : kNone, std::string(name), options, into, reading);
 }
 
+void check_gateway_socket(const Config& config, const toml::node& serve, const Reading& reading) {
+  const std::string path = gateway_socket(config);
+  if (path.size() > kSocketPathLimit)
+    fail_at(reading, serve, "serve", "the path of the gateway's socket, " + printable(path) + ", is longer than 107 bytes",
+            "choose a shorter one for daemon.socket, which it lies beside");
+  if (path == config.daemon.socket)
+    fail_at(reading, serve, "serve", printable(path) + " is the gateway's socket", "give daemon.socket another name");
+}
+
 }  // namespace
 
 std::string_view name_of(UserRole role) {
@@ -146,7 +155,7 @@ Config parse(std::string_view text, const std::string& file) {
                                       std::string(error.description()))
         .with_hint("the file is TOML; see qcbak.toml(5)");
   }
-  refuse_unknown(root, "", {"daemon", "repository", "roles", "approval", "job", "notify", "audit"}, reading);
+  refuse_unknown(root, "", {"daemon", "repository", "roles", "approval", "job", "notify", "audit", "serve"}, reading);
   Config config;
   config.file = file;
   config.text = text;
@@ -171,8 +180,14 @@ Config parse(std::string_view text, const std::string& file) {
   }
   if (const toml::node* notify = root.get("notify")) config.notify = read_notify(*notify, reading);
   read_named(root, "audit", audit_options(), config.audit, reading);
+  read_named(root, "serve", serve_options(), config.serve, reading);
+  if (!config.serve.listen.empty()) check_gateway_socket(config, *root.get("serve"), reading);
   config.settings = std::move(reading.settings);
   return config;
+}
+
+std::string gateway_socket(const Config& config) {
+  return config.daemon.socket.substr(0, config.daemon.socket.rfind('/')) + "/gateway.sock";
 }
 
 Config read(const std::string& path) {

@@ -100,6 +100,13 @@ struct Audit {
   std::string syslog_ca_file;
 };
 
+// Where people log in over TLS. docs/daemon.md "Over TLS"
+struct Serve {
+  std::string listen;  // as the file names it; empty: nowhere
+  Endpoint address;    // no scheme; the port is never 0
+  std::string certificate, key, metrics_token;  // each the name of a systemd credential, or a path; the last may be empty: no metrics
+};
+
 // One effective value and where it comes from.
 struct Setting {
   std::string path;   // job.etc.schedule
@@ -117,6 +124,7 @@ struct Config {
   std::vector<Job> jobs;
   std::vector<Notify> notify;
   Audit audit;
+  Serve serve;
   std::vector<Setting> settings;  // all of them, in the order of the manual
 };
 
@@ -124,6 +132,9 @@ struct Config {
 // file cannot be read. A file is at most 1 MiB.
 Config read(const std::string& path);
 Config parse(std::string_view text, const std::string& file);
+
+// Where the daemon takes what the gateway passes on: beside its own socket. Fits sockaddr_un when `serve.listen` is given.
+std::string gateway_socket(const Config& config);
 
 // For the manual: sections in their order, each with its options.
 struct OptionRow {

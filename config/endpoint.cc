@@ -22,6 +22,13 @@ bool all_of(std::string_view text, std::string_view more_than_letters) {
   });
 }
 
+void require_address_bytes(std::string_view text) {
+  if (text.size() > kTextLimit) fail("it is too long");
+  for (const char c : text)
+    if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>')
+      fail("it has a byte that belongs into no address");
+}
+
 std::uint16_t port_from(std::string_view text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -58,10 +65,7 @@ std::string Endpoint::authority() const {
 }
 
 Endpoint parse_endpoint(std::string_view text) {
-  if (text.size() > kTextLimit) fail("it is too long");
-  for (const char c : text)
-    if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>')
-      fail("it has a byte that belongs into no address");
+  require_address_bytes(text);
   Endpoint endpoint;
   const std::size_t colon = text.find("://");
   if (colon == text.npos || colon == 0) fail("it is written SCHEME://HOST[:PORT]");
@@ -76,6 +80,15 @@ Endpoint parse_endpoint(std::string_view text) {
   if (!rest.empty() && rest.front() != ':') fail("behind the host there is \":PORT\" or nothing");
   if (!rest.empty()) endpoint.port = port_from(rest.substr(1));
   if (endpoint.scheme.empty() || !all_of(endpoint.scheme, "+")) fail("it is written SCHEME://HOST[:PORT]");
+  return endpoint;
+}
+
+Endpoint parse_host_and_port(std::string_view text) {
+  require_address_bytes(text);
+  Endpoint endpoint;
+  endpoint.host = host_from(text);
+  if (!text.starts_with(':')) fail("it is written HOST:PORT, with an IPv6 address in brackets");
+  endpoint.port = port_from(text.substr(1));
   return endpoint;
 }
 

@@ -1,4 +1,4 @@
-// A place in the network, as the file names it: SCHEME://HOST[:PORT][/PATH].
+// A place in the network, as the file names it: SCHEME://HOST[:PORT][/PATH], or HOST:PORT of this machine's own.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,8 @@ struct Endpoint {
 // Error(usage), saying what is wrong: no scheme or host, a port that is none, a user, a fragment, or bytes that do not belong
 // into an address (blanks, control characters, other than ASCII).
 Endpoint parse_endpoint(std::string_view text);
+// HOST:PORT, both needed, without a scheme or anything behind. Error(usage), as above.
+Endpoint parse_host_and_port(std::string_view text);
 
 // "lan@example.gov.vn": ASCII, one "@", nothing that would have to be quoted in a header. Error(usage).
 void require_mail_address(std::string_view text);

@@ -10,7 +10,6 @@ namespace {
 using Presence = Option<Job>::Presence;
 
 constexpr std::size_t kNameLimit = 64;
-constexpr std::size_t kSocketPathLimit = 107;  // sockaddr_un
 constexpr std::int64_t kDay_ns = 86'400'000'000'000;
 
 // Of a job: it becomes part of file names, messages and metrics.
@@ -246,6 +245,28 @@ constexpr Option<Audit> kAuditOptions[] = {
      [](Audit& a, const Value& v) { a.syslog_ca_file = v.absolute_path(); }},
 };
 
+std::string credential_from(const Value& value) {
+  std::string name = value.text();
+  if (name.find('/') != name.npos && !name.starts_with('/'))
+    value.fail("it is the name of a systemd credential, or an absolute path, which starts with \"/\"");
+  return name;
+}
+
+constexpr Option<Serve> kServeOptions[] = {
+    {"listen", "HOST:PORT", "", "where people log in over TLS; without it nowhere; an IPv6 address in brackets: \"[fd00::5]:7421\"",
+     [](Serve& s, const Value& v) {
+       s.address = v.host_and_port();
+       s.listen = v.text();
+     }},
+    {"certificate", "name or path", "\"serve.certificate\"",
+     "what is shown to them (PEM), with those that vouch for it behind it: the name of a systemd credential, or an absolute path",
+     [](Serve& s, const Value& v) { s.certificate = credential_from(v); }},
+    {"key", "name or path", "\"serve.key\"", "the certificate's private key (PEM): the name of a systemd credential, or an absolute path",
+     [](Serve& s, const Value& v) { s.key = credential_from(v); }},
+    {"metrics_token", "name or path", "", "what a collector of metrics proves itself with: the name of a systemd credential, or an absolute path",
+     [](Serve& s, const Value& v) { s.metrics_token = credential_from(v); }},
+};
+
 template <class Section>
 void add_rows(std::vector<OptionRow>& rows, std::string_view section, std::span<const Option<Section>> options) {
   for (const Option<Section>& option : options)
@@ -261,6 +282,7 @@ std::span<const Option<Approval>> approval_options() { return kApprovalOptions; 
 std::span<const Option<Job>> job_options() { return kJobOptions; }
 std::span<const Option<Notify>> notify_options() { return kNotifyOptions; }
 std::span<const Option<Audit>> audit_options() { return kAuditOptions; }
+std::span<const Option<Serve>> serve_options() { return kServeOptions; }
 
 std::vector<OptionRow> option_table() {
   std::vector<OptionRow> rows;
@@ -273,6 +295,7 @@ std::vector<OptionRow> option_table() {
   add_rows<Retention>(rows, "job.retention", kRetentionOptions);
   add_rows<Notify>(rows, "notify", kNotifyOptions);
   add_rows<Audit>(rows, "audit", kAuditOptions);
+  add_rows<Serve>(rows, "serve", kServeOptions);
   return rows;
 }
 

@@ -7,6 +7,8 @@
 
 namespace qcbak::config {
 
+inline constexpr std::size_t kSocketPathLimit = 107;  // sockaddr_un
+
 using Roles = std::map<UserRole, std::vector<std::string>>;
 
 std::span<const Option<Daemon>> daemon_options();
@@ -16,5 +18,6 @@ std::span<const Option<Approval>> approval_options();
 std::span<const Option<Job>> job_options();
 std::span<const Option<Notify>> notify_options();
 std::span<const Option<Audit>> audit_options();
+std::span<const Option<Serve>> serve_options();
 
 }  // namespace qcbak::config

@@ -115,6 +115,14 @@ Endpoint Value::endpoint(std::initializer_list<std::string_view> schemes) const 
   fail("\"" + printable(text()) + "\" starts with none of " + known);
 }
 
+Endpoint Value::host_and_port() const {
+  try {
+    return parse_host_and_port(text());
+  } catch (const Error& error) {
+    fail("\"" + printable(text()) + "\" is not an address to listen at: " + error.what());
+  }
+}
+
 std::vector<std::pair<std::string, std::string>> Value::labels() const {
   std::vector<std::pair<std::string, std::string>> labels;
   for (const auto& [key, node] : table()) {

@@ -33,6 +33,7 @@ class Value {
   std::vector<std::string> texts() const;  // each not empty
   std::vector<std::string> text_or_texts() const;
   Endpoint endpoint(std::initializer_list<std::string_view> schemes) const;
+  Endpoint host_and_port() const;
   std::vector<std::pair<std::string, std::string>> labels() const;
   Calendar calendar() const;
   void mail_address(const std::string& address) const;  // fails unless it is one

@@ -128,6 +128,23 @@ syslog = "tls://log.example.gov.vn:6514"
   EXPECT_EQ(config.audit.collector.port, 6514);
 }
 
+TEST(Config, SaysWherePeopleLogIn) {
+  const Config off = with("");
+  EXPECT_TRUE(off.serve.listen.empty());
+  EXPECT_EQ(off.serve.certificate, "serve.certificate");
+  EXPECT_EQ(off.serve.key, "serve.key");
+  EXPECT_TRUE(off.serve.metrics_token.empty());
+  EXPECT_EQ(gateway_socket(off), "/run/qcbak/gateway.sock");
+  const Config on = with("[serve]\nlisten = '[fd00::5]:7421'\ncertificate = '/etc/a.pem'\nmetrics_token = 'metrics'\n");
+  EXPECT_EQ(on.serve.listen, "[fd00::5]:7421");
+  EXPECT_EQ(on.serve.address.host, "fd00::5");
+  EXPECT_EQ(on.serve.address.port, 7421);
+  EXPECT_EQ(on.serve.certificate, "/etc/a.pem");
+  EXPECT_EQ(on.serve.metrics_token, "metrics");
+  const Config longest = with("[daemon]\nsocket = '/" + std::string(100, 'r') + "/s'\n");  // nobody logs in: it need not fit
+  EXPECT_EQ(gateway_socket(longest).size(), 114U);
+}
+
 TEST(Config, KnowsWhereEachValueComesFrom) {
   const Config config = with("[[job]]\nname = 'etc'\nsource = { files = ['/etc'] }\nretries = 5\nlabels.a = 'b'\n");
   std::set<std::string> lines;
@@ -197,6 +214,22 @@ TEST(Config, RefusesWithPlaceAndNextStep) {
       {std::string(kLeast) + "[audit]\nkeep = '5months'\n", "audit.keep: the log is kept six months (183 days) at least"},
       {std::string(kLeast) + "[audit]\nsyslog = 'https://h'\n", "starts with none of udp://, tcp://, tls://"},
       {"daemon = 5\n" + std::string(kLeast), "qcbak.toml:1: daemon: it is not a table"},
+      {std::string(kLeast) + "[serve]\nlisten = '10.0.0.5'\n", "qcbak.toml:5: serve.listen: \"10.0.0.5\" is not an address to listen at: it is written HOST:PORT"},
+      {std::string(kLeast) + "[serve]\nlisten = '10.0.0.5:'\n", "the port is a number from 1 to 65535"},
+      {std::string(kLeast) + "[serve]\nlisten = '10.0.0.5:0'\n", "the port is a number from 1 to 65535"},
+      {std::string(kLeast) + "[serve]\nlisten = '10.0.0.5:65536'\n", "the port is a number from 1 to 65535"},
+      {std::string(kLeast) + "[serve]\nlisten = '10.0.0.5:7421/x'\n", "the port is a number from 1 to 65535"},
+      {std::string(kLeast) + "[serve]\nlisten = 'fd00::5:7421'\n", "the port is a number"},
+      {std::string(kLeast) + "[serve]\nlisten = '[fd00::5]'\n", "with an IPv6 address in brackets"},
+      {std::string(kLeast) + "[serve]\nlisten = ':7421'\n", "it names no host"},
+      {std::string(kLeast) + "[serve]\nlisten = 'https://h:7421'\n", "serve.listen"},
+      {std::string(kLeast) + "[serve]\nlisten = 7421\n", "serve.listen: it is 7421, which is not a text"},
+      {std::string(kLeast) + "[serve]\ncertificate = 'etc/a'\n", "serve.certificate: it is the name of a systemd credential, or an absolute path"},
+      {std::string(kLeast) + "[serve]\nkey = './a'\n", "qcbak.toml:5: serve.key: it is the name"},
+      {std::string(kLeast) + "[serve]\nmetrics_token = ''\n", "serve.metrics_token: it is \"\", which is not a text"},
+      {std::string(kLeast) + "[serve]\nport = 5\n", "serve.port: there is no such setting"},
+      {std::string(kLeast) + "[serve]\nlisten = 'h:1'\n[daemon]\nsocket = '/run/gateway.sock'\n", "qcbak.toml:4: serve: /run/gateway.sock is the gateway's socket"},
+      {std::string(kLeast) + "[serve]\nlisten = 'h:1'\n[daemon]\nsocket = '/" + std::string(100, 'r') + "/s'\n", "is longer than 107 bytes"},
   };
   for (const auto& [text, expected] : cases) EXPECT_THAT(refusal(text), HasSubstr(expected)) << text;
 }
