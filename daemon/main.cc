@@ -13,6 +13,7 @@
 #include "daemon/appliance.h"
 #include "daemon/child.h"
 #include "daemon/delivery.h"
+#include "daemon/gateway.h"
 #include "daemon/manual.h"
 #include "daemon/message_log.h"
 #include "daemon/work.h"
@@ -24,13 +25,15 @@ using namespace qcbak;
 constexpr int kUsage = 2;
 
 constexpr std::string_view kHelp =
-    "Usage: qcbakd [--config FILE] [--check-config | --send-test]\n"
+    "Usage: qcbakd [--config FILE] [--check-config | --send-test | --gateway]\n"
     "\n"
     "Runs the backup jobs of the configuration, by schedule and by change, in the foreground.\n"
     "\n"
     "  --config FILE    the configuration (QCBAK_CONFIG; /etc/qcbak/qcbak.toml)\n"
     "  --check-config   says whether it is good, and ends\n"
     "  --send-test      sends a test message to everybody in [[notify]], says what came of it, and ends\n"
+    "  --gateway        listens at [serve] listen, and passes what comes over TLS to the daemon; a process of its own\n"
+    "  --gateway-user NAME  the user that this process is, when it is not the daemon's\n"
     "  --workers SOCKET have workers started at this socket, with rights that the daemon does not have\n"
     "  --messengers SOCKET  have messengers started at this socket, with the network that the daemon does not have\n"
     "  -h, --help       this text\n"
@@ -47,8 +50,8 @@ void print(std::string_view text) {
 struct Asked {
   std::string config = "/etc/qcbak/qcbak.toml";
   bool config_named = false;
-  std::string workers, messengers, orders_from;
-  enum class What { serve, check_config, send_test, help, version, work, messenger, manual, config_manual } what = What::serve;
+  std::string workers, messengers, orders_from, gateway_user;
+  enum class What { serve, check_config, send_test, gateway, help, version, work, messenger, manual, config_manual } what = What::serve;
 };
 
 Asked parse(const std::vector<std::string>& arguments) {
@@ -58,17 +61,19 @@ Asked parse(const std::vector<std::string>& arguments) {
     const std::string& argument = arguments[i];
     const std::size_t equals = argument.find('=');
     const std::string name = argument.substr(0, equals);
-    if (name == "--config" || name == "--workers" || name == "--messengers" || name == "--orders-from") {
+    if (name == "--config" || name == "--workers" || name == "--messengers" || name == "--orders-from" || name == "--gateway-user") {
       if (equals == std::string::npos && i + 1 == arguments.size())
         throw Error(ErrorCode::usage, name + " wants a value").with_hint("see qcbakd --help");
       const std::string value = equals == std::string::npos ? arguments[++i] : argument.substr(equals + 1);
       if (name == "--workers") asked.workers = value;
       else if (name == "--messengers") asked.messengers = value;
+      else if (name == "--gateway-user") asked.gateway_user = value;
       else if (name == "--orders-from") asked.orders_from = value;  // with --messenger
       else asked.config = value, asked.config_named = true;
     }
     else if (argument == "--check-config") asked.what = Asked::What::check_config;
     else if (argument == "--send-test") asked.what = Asked::What::send_test;
+    else if (argument == "--gateway") asked.what = Asked::What::gateway;
     else if (argument == "--help" || argument == "-h") asked.what = Asked::What::help;
     else if (argument == "--version") asked.what = Asked::What::version;
     else if (argument == "--manual") asked.what = Asked::What::manual;  // for the build
@@ -90,6 +95,11 @@ int run(const Asked& asked) {
     case Asked::What::messenger:
       std::signal(SIGPIPE, SIG_IGN);
       return daemon::run_messenger(daemon::kSocketOfChild, asked.config_named ? asked.config : "", asked.orders_from);
+    case Asked::What::gateway:
+      crypto::initialize();
+      std::signal(SIGPIPE, SIG_IGN);
+      daemon::run_gateway(asked.config);
+      return 0;
     case Asked::What::send_test:
       crypto::initialize();
       std::signal(SIGPIPE, SIG_IGN);

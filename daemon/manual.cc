@@ -33,7 +33,8 @@ std::string manual_of_daemon() {
   std::string page = head("qcbakd", 8, "run backup jobs by schedule and by change");
   page += ".SH SYNOPSIS\n\\fBqcbakd\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR] [\\fB\\-\\-workers\\fR \\fISOCKET\\fR] [\\fB\\-\\-messengers\\fR \\fISOCKET\\fR]\n.br\n"
           "\\fBqcbakd \\-\\-check\\-config\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR]\n.br\n"
-          "\\fBqcbakd \\-\\-send\\-test\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR]\n";
+          "\\fBqcbakd \\-\\-send\\-test\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR]\n.br\n"
+          "\\fBqcbakd \\-\\-gateway\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR]\n";
   page += ".SH DESCRIPTION\n" +
           troff("Backs up what the jobs of qcbak.toml(5) name, when their schedules say, when something changed, and on request, and keeps what "
                 "their retention says. It runs in the foreground and writes what it does to standard error; once it serves, it says "
@@ -46,6 +47,10 @@ std::string manual_of_daemon() {
           term("--check-config", "Say whether it is good, and end.") +
           term("--send-test", "Send a test message to everybody in [[notify]] from this process, say what came of each, and end: with 0 when all have "
                               "arrived, else with 1. A password that systemd passes to messengers is not there for it: run it where the file can be read.") +
+          term("--gateway", "Be the way in from the network, and no more: listen at the address that [serve] names, end TLS 1.3 there, and pass what comes, "
+                            "unread, to the daemon that runs as another process. Once it serves, it says \"qcbakd: ready\". SIGHUP has it read the configuration, "
+                            "the certificate and the key again; with a wrong one the old ones stay.") +
+          term("--gateway-user NAME", "The user that the gateway runs as. Without it, that is the daemon's own user. Root is always let in.") +
           term("--workers SOCKET", "Have each run done by a worker that systemd starts for a connection to this socket, with rights that the daemon "
                                    "does not have. Without it, workers are the daemon's own processes.") +
           term("--messengers SOCKET", "Have each message sent by a messenger that systemd starts for a connection to this socket, with the network "
@@ -58,7 +63,8 @@ std::string manual_of_daemon() {
           term("11", "Another daemon, or another writer, has the repository.") + term("12", "The credential does not open it.");
   page += ".SH FILES\n" + term("/etc/qcbak/qcbak.toml", "The configuration.") +
           term("/var/lib/qcbak/state.db", "Jobs, runs, and messages that wait. Made anew from the repository when it is damaged or gone.") +
-          term("/run/qcbak/qcbak.sock", "Where commands reach it.");
+          term("/run/qcbak/qcbak.sock", "Where commands reach it.") +
+          term("/run/qcbak/gateway.sock", "Where the gateway does.");
   page += ".SH SEE ALSO\n" + troff("qcbak.toml(5), qcbak-status(1), qcbak-job(1), qcbak-audit(1), qcbak(1)") + "\n";
   return page;
 }
