@@ -138,6 +138,8 @@ Command job_history_command();
 Command job_cancel_command();
 Command key_export_command();
 Command key_list_command();
+Command login_command();
+Command logout_command();
 Command key_passwd_command();
 Command key_remove_command();
 Command ls_command();

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
               plan_show_command(), plan_submit_command(), plan_approve_command(), plan_reject_command(),
               user_list_command(), user_add_command(),    user_enrol_command(),   user_lock_command(),    user_unlock_command(),
               audit_show_command(), audit_verify_command(), audit_export_command(), verify_evidence_command(), key_export_command(),
+              login_command(), logout_command(),
           },
       .later = {"wal",        "mount",         "agent",          "drill",     "replica",    "report",      "incident",
                 "guard",      "user password", "user enrol-otp", "wipe",      "key rotate", "key custody",

@@ -91,7 +91,7 @@ constexpr Term kEnvironment[] = {
     {"QCBAK_PASSWORD_COMMAND", "a command, run by the shell, whose first line of output is the password"},
     {"QCBAK_CREDENTIAL_FILE", "an exported credential, used instead of a password"},
     {"QCBAK_NEW_PASSWORD_FILE", "a file whose first line is the new password, for key add and key passwd"},
-    {"QCBAK_SOCKET", "where the daemon is reached; /run/qcbak/qcbak.sock without it"},
+    {"QCBAK_SOCKET", "where the daemon is reached; without it, where \"qcbak login\" was, else /run/qcbak/qcbak.sock"},
     {"QCBAK_CONFIG", "the daemon's configuration; /etc/qcbak/qcbak.toml without it"},
     {"QCBAK_KEYS_DIR", "the folder of keys that are kept apart, when --keys is not given"},
     {"XDG_CACHE_HOME, HOME", "the cache is in qcbak below the first, else in .cache/qcbak below the second"},

@@ -218,10 +218,26 @@ SecretBytes read_new_password(const Invocation& invocation) {
   return ask_twice(invocation);
 }
 
+SecretBytes read_account_password(const Invocation& invocation) {
+  if (const auto file = invocation.arguments.value("password-file")) return password_from_file(*file, invocation.stop);
+  if (!input_is_terminal())
+    throw Error(ErrorCode::wrong_key, std::string(tr("no password was given, and there is no terminal to ask for it")))
+        .with_hint(std::string(tr("name a file that holds it with --password-file")));
+  return Terminal(false).ask(std::string(tr("Password of your account: ")), invocation.stop);
+}
+
+SecretBytes read_new_account_password(const Invocation& invocation) {
+  if (const auto file = invocation.arguments.value("new-password-file")) return password_from_file(*file, invocation.stop);
+  return ask_twice(invocation);
+}
+
+std::string ask_on_terminal(const Invocation& invocation, const std::string& question) {
+  return std::string(as_text(Terminal(true).ask(question, invocation.stop).view()));
+}
+
 bool confirmed_on_terminal(const Invocation& invocation, const std::string& question) {
   if (!input_is_terminal()) return false;
-  const SecretBytes answer = Terminal(true).ask(question + " ", invocation.stop);
-  const std::string_view text = as_text(answer.view());
+  const std::string text = ask_on_terminal(invocation, question + " ");
   for (const std::string_view yes : {"y", "Y", "yes", "Yes", "c", "C", "có", "Có"})
     if (text == yes) return true;
   return false;

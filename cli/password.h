@@ -24,6 +24,12 @@ crypto::SecretBytes read_passphrase(const Invocation& invocation);
 // One to be set: from --new-password-file or QCBAK_SIGN_PASSWORD_FILE, else from the terminal, twice.
 crypto::SecretBytes read_new_passphrase(const Invocation& invocation);
 
+// Of an account at a daemon: from --password-file, else from the terminal.
+crypto::SecretBytes read_account_password(const Invocation& invocation);
+// One to be set: from --new-password-file, else from the terminal, twice. Whether it is good enough the daemon says.
+crypto::SecretBytes read_new_account_password(const Invocation& invocation);
+
+std::string ask_on_terminal(const Invocation& invocation, const std::string& question);  // what is typed can be seen
 // Asks a question on the terminal that only "y" or "yes" ("c", "có") answers. False when standard input is none.
 bool confirmed_on_terminal(const Invocation& invocation, const std::string& question);
 bool input_is_terminal();

@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "cli/config_home.h"
 #include "cli/messages.h"
 #include "cli/password.h"
+#include "cli/remote_session.h"
 #include "cli/text.h"
 #include "crypto/signing_key.h"
 
@@ -19,21 +19,24 @@ Option signing_key_option() {
   return {"signing-key", "FILE", "your signing key; ~/.config/qcbak/signing.key without it"};
 }
 
-std::string user_name() {
+std::string unix_user_name() {
   const passwd* entry = ::getpwuid(::geteuid());
   if (entry == nullptr) throw Error(ErrorCode::failed, say("user {} has no name on this machine", ::geteuid()));
   return entry->pw_name;
 }
 
+std::string user_name() {
+  const auto session = remote_session();
+  return session ? session->name : unix_user_name();
+}
+
 std::string signing_key_path(const Invocation& invocation) {
   if (const auto named = invocation.arguments.value("signing-key")) return *named;
-  const char* config = std::getenv("XDG_CONFIG_HOME");
-  if (config != nullptr && *config == '/') return std::string(config) + "/qcbak/signing.key";
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || *home != '/')
+  const auto home = config_home();
+  if (!home)
     throw Error(ErrorCode::usage, std::string(tr("it is not known where your signing key is")))
         .with_hint(std::string(tr("name it with --signing-key")));
-  return std::string(home) + "/.config/qcbak/signing.key";
+  return *home + "/signing.key";
 }
 
 crypto::SignSeed open_signing_key(const Invocation& invocation) {

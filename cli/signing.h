@@ -13,7 +13,8 @@ namespace qcbak::cli {
 Option signing_key_option();
 // --signing-key, else signing.key in the user's configuration directory.
 std::string signing_key_path(const Invocation& invocation);
-std::string user_name();  // of who types
+std::string unix_user_name();  // of who types
+std::string user_name();       // who they are to the daemon: as they logged in there, else as on this machine
 
 // The key, opened with its passphrase.
 crypto::SignSeed open_signing_key(const Invocation& invocation);
