@@ -140,6 +140,8 @@ std::string_view name_of(AlertKind kind) {
     case AlertKind::plan: return "plan";
     case AlertKind::space: return "space";
     case AlertKind::clock: return "clock";
+    case AlertKind::login: return "login";
+    case AlertKind::review: return "review";
     case AlertKind::undelivered: return "undelivered";
   }
   return "";

@@ -72,8 +72,8 @@ struct Job {
 };
 
 // What somebody can be told of.
-enum class AlertKind { failure, incomplete, missed, unwatched, plan, space, clock, undelivered };
-inline constexpr std::size_t kAlertKinds = 8;
+enum class AlertKind { failure, incomplete, missed, unwatched, plan, space, clock, login, review, undelivered };
+inline constexpr std::size_t kAlertKinds = 10;
 std::string_view name_of(AlertKind kind);  // "failure"
 
 enum class Language { english, vietnamese };

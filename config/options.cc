@@ -209,7 +209,7 @@ constexpr Option<Notify> kNotifyOptions[] = {
      }},
     {"webhook_secret", "name or path", "", "the key of X-Qcbak-Signature: the name of a systemd credential, or an absolute path",
      [](Notify& n, const Value& v) { n.webhook_secret = v.text(); }},
-    {"on", "kinds", "[\"failure\", \"incomplete\", \"missed\", \"unwatched\", \"plan\", \"space\", \"clock\", \"undelivered\"]",
+    {"on", "kinds", "[\"failure\", \"incomplete\", \"missed\", \"unwatched\", \"plan\", \"space\", \"clock\", \"login\", \"review\", \"undelivered\"]",
      "which alerts are told as they appear and go",
      [](Notify& n, const Value& v) {
        for (const std::string& name : v.texts()) n.on.insert(alert_kind_from(v, name));

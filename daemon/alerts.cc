@@ -90,6 +90,18 @@ void look_at_plan(const AlertSources& sources, Collected& into) {
     into.add(AlertKind::plan, job, job, "it is held: " + why, "qcbak plan show");
 }
 
+void look_at_accounts(const AlertSources& sources, Time now, Collected& into) {
+  for (const Account& account : sources.accounts)
+    if (account.locked)
+      into.add(AlertKind::login, account.name, "",
+               "the account of user " + account.name + " is locked since " + format_time(account.locked_since) +
+                   ": five log-ins failed within 30 minutes" +
+                   (account.locked_from.empty() ? "" : ", the last one from " + account.locked_from),
+               "qcbak user unlock " + account.name);
+  if (sources.review_due && *sources.review_due < now)
+    into.add(AlertKind::review, "", "", "for 90 days nobody has looked through who may what", "qcbak user review");
+}
+
 void look_at_channel(const ChannelState& channel, Time now, Collected& into) {
   const bool late = channel.oldest && now.ns - channel.oldest->ns > kUndeliveredAfter_ns;
   if (!late && channel.lost == 0) return;
@@ -123,6 +135,7 @@ std::vector<Alert> current_alerts(const AlertSources& sources, Time now) {
   look_at_clock(sources, collected);
   look_at_plan(sources, collected);
   for (const config::Job& job : sources.jobs) look_at_job(sources, job, now, collected);
+  look_at_accounts(sources, now, collected);
   for (const ChannelState& channel : sources.channels) look_at_channel(channel, now, collected);
   return collected.take();
 }

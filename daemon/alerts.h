@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "daemon/accounts.h"
 #include "daemon/clock_watch.h"
 #include "daemon/outbox.h"
 #include "daemon/state.h"
@@ -37,6 +38,8 @@ struct AlertSources {
   std::optional<double> days_left;
   std::optional<ClockJump> clock_jump;
   bool clock_unsynchronised = false;
+  std::vector<Account> accounts;
+  std::optional<Time> review_due;
   std::vector<ChannelState> channels;  // and one more for syslog, where that is behind
   const std::map<std::string, Time>&
       standing;  // by key, those that people were told of, and when: what stands goes later than it came

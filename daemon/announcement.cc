@@ -33,6 +33,8 @@ Sentence title_of(AlertKind kind) {
       return {"an approver is needed for the plan of backups", "kế hoạch sao lưu cần được phê duyệt"};
     case AlertKind::space: return {"space for backups runs out", "sắp hết chỗ chứa bản sao lưu"};
     case AlertKind::clock: return {"the clock cannot be relied on", "đồng hồ của máy không đáng tin"};
+    case AlertKind::login: return {"an account was locked", "một tài khoản đã bị khóa"};
+    case AlertKind::review: return {"a review of rights is due", "đến hạn rà soát quyền truy cập"};
     case AlertKind::undelivered: return {"messages are not delivered", "thông báo không gửi đi được"};
   }
   return {};

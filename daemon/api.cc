@@ -6,9 +6,10 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "daemon/message_log.h"
+#include "daemon/account_requests.h"
 #include "daemon/people_requests.h"
 #include "daemon/plan_requests.h"
+#include "daemon/replies.h"
 #include "daemon/request_target.h"
 
 namespace qcbak::daemon {
@@ -17,11 +18,8 @@ namespace {
 using config::UserRole;
 using Json = nlohmann::json;
 
-constexpr const char* kJson = "application/json";
 constexpr std::int64_t kHistoryLimit = 1000;
 constexpr std::int64_t kHistoryUnlessAsked = 20;
-
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json json_of(const std::optional<Time>& time) { return time ? Json(format_time(*time)) : Json(nullptr); }
 Json json_of(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
@@ -138,14 +136,6 @@ Json run_request(const ApiView& view, const Request& request, const RequestTarge
   throw Error(ErrorCode::usage, "there is no such request");
 }
 
-void require_admitted(const ApiView& view, const Caller& caller) {
-  if (caller.roles.empty())
-    throw Error(ErrorCode::refused, "user " + caller.name + " has no role here")
-        .with_hint("ask an administrator, who gives roles in the configuration");
-  if (const auto person = view.people_and_plans.person(caller.name); person && person->locked)
-    throw Error(ErrorCode::refused, "user " + caller.name + " is locked").with_hint("an administrator unlocks: qcbak user unlock " + caller.name);
-}
-
 Json result_of(const ApiView& view, const Request& request, const Caller& caller, Time now) {
   const RequestTarget target = parse_target(request.target);
   const std::vector<std::string>& path = target.path;
@@ -153,6 +143,7 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
   if (path[1] == "jobs" && path.size() >= 3) return job_request(view, request, target, caller, now);
   if (path[1] == "runs" && path.size() >= 3) return run_request(view, request, target, caller);
   if (path[1] == "plans") return plan_request(view, request, target, caller, now);
+  if (path[1] == "review" && path.size() == 2) return review_request(view, request, caller, now);
   if (path[1] == "people") return people_request(view, request, target, caller, now);
   if (request.method != "GET" || path.size() != 2) throw Error(ErrorCode::usage, "there is no such request");
   Json jobs = Json::array();
@@ -208,6 +199,8 @@ std::string metrics(const ApiView& view, Time now) {
   }
   metrics.begin("qcbak_connections", "gauge", "Connections to the socket.");
   metrics.add("", static_cast<double>(view.connections));
+  metrics.begin("qcbak_sessions", "gauge", "People who are logged in over the network.");
+  metrics.add("", static_cast<double>(view.admission.sessions()));
   metrics.begin("qcbak_alerts", "gauge", "What needs somebody's attention, as in qcbak status.");
   metrics.add("", static_cast<double>(view.telling.alerts().size()));
   metrics.begin("qcbak_messages_waiting", "gauge", "Messages for people that are yet to be sent.");
@@ -248,39 +241,28 @@ std::string metrics(const ApiView& view, Time now) {
   return metrics.text();
 }
 
-int status_for(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::usage: return 400;
-    case ErrorCode::refused: return 403;
-    case ErrorCode::not_found: return 404;
-    case ErrorCode::busy: return 409;
-    default: return 500;
-  }
+}  // namespace
+
+void require_admitted(Register& people, const Caller& caller) {
+  if (caller.roles.empty())
+    throw Error(ErrorCode::refused, "user " + caller.name + " has no role here")
+        .with_hint("ask an administrator, who gives roles in the configuration");
+  if (const auto person = people.person(caller.name); person && person->locked)
+    throw Error(ErrorCode::refused, "user " + caller.name + " is locked")
+        .with_hint("an administrator unlocks: qcbak user unlock " + caller.name);
 }
 
-}  // namespace
+Reply metrics_reply(const ApiView& view, Time now) {
+  return {200, metrics(view, now), "text/plain; version=0.0.4"};
+}
 
 Reply answer(const ApiView& view, const Request& request, const Caller& caller, Time now) {
   try {
-    require_admitted(view, caller);
-    if (request.method == "GET" && request.target == "/metrics")
-      return {200, metrics(view, now), "text/plain; version=0.0.4"};
-    return {200, text_of(result_of(view, request, caller, now)), kJson};
+    require_admitted(view.people_and_plans, caller);
+    if (request.method == "GET" && request.target == "/metrics") return metrics_reply(view, now);
+    return json_reply(result_of(view, request, caller, now));
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::refused) {
-      const std::string what = request.method + " " + request.target;
-      say(Level::warning, "refused: " + what + ": " + error.what());
-      try {
-        view.audit.request_refused(what, caller, error.what());
-      } catch (const Error& unwritten) {
-        say(Level::error, unwritten.what());
-      }
-    }
-    return {status_for(error.code()), text_of({{"error",
-                                                {{"code", error_row(error.code()).name},
-                                                 {"message", error.what()},
-                                                 {"hint", error.hint()}}}}),
-            kJson};
+    return error_reply(error, view.audit, what_was_asked(request), caller);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "backup/storage/storage.h"
+#include "daemon/admission.h"
 #include "daemon/audit.h"
 #include "daemon/scheduler.h"
 #include "daemon/server.h"
@@ -36,8 +37,12 @@ struct ApiView {
   const storage::Storage& storage;
   std::size_t connections = 0;
   Telling& telling;
+  Admission& admission;
 };
 
+// Error(refused) for somebody without any role, or who was locked.
+void require_admitted(Register& people, const Caller& caller);
+Reply metrics_reply(const ApiView& view, Time now);
 // Never throws an Error: what is wrong becomes a reply. Requests that change something, and those that are refused, are in
 // the audit log first.
 Reply answer(const ApiView& view, const Request& request, const Caller& caller, Time now);

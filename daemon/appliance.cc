@@ -12,11 +12,12 @@
 #include "backup/source/capture.h"
 #include "backup/storage/local_directory.h"
 #include "base/error.h"
-#include "daemon/api.h"
+#include "daemon/credential.h"
 #include "daemon/message_log.h"
 #include "daemon/own_jobs.h"
 #include "daemon/plan.h"
 #include "daemon/recall.h"
+#include "daemon/request_target.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -52,8 +53,8 @@ Appliance::Active::Active(const Run& its_run, const WorkOrder& order, const std:
                           asio::io_context& loop)
     : run(its_run), worker(order, workers, lock), readable(loop, ::dup(worker.descriptor())) {}
 
-Appliance::Appliance(config::Config config, std::string workers, std::string messengers)
-    : config_(std::move(config)), config_sha256_(sha256_of(config_)), workers_(std::move(workers)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
+Appliance::Appliance(config::Config config, Neighbours neighbours)
+    : config_(std::move(config)), config_sha256_(sha256_of(config_)), neighbours_(std::move(neighbours)), started_(clock_().now()), signals_(loop_), timer_(loop_), watchdog_(loop_) {
   if (config_.daemon.role == config::DaemonRole::replica)
     throw Error(ErrorCode::unsupported, "daemon.role = \"replica\" is not in this version");
   if (somebody_answers(config_.daemon.socket))
@@ -76,13 +77,24 @@ Appliance::Appliance(config::Config config, std::string workers, std::string mes
   plan_jobs(started_);
   telling_ = std::make_unique<Telling>(
       loop_,
-      Telling::Daemon{config_, config_sha256_, jobs_, *state_, vault_, *audit_,
+      Telling::Daemon{config_, config_sha256_, jobs_, *state_, vault_, *audit_, *register_,
                       [this]() -> const std::set<std::string>& { return watch_->incomplete(); }, held_, plan_approved_},
-      std::move(messengers));
+      neighbours_.messengers);
+  admission_ = std::make_unique<Admission>(loop_, Admission::Daemon{config_, *audit_, *register_, clock_(), random_,
+                                                                    [this] { register_->catch_up(*vault_.repository); }});
+  listen();
+}
+
+void Appliance::listen() {
   const std::string& socket = config_.daemon.socket;
   make_directories(socket.substr(0, socket.rfind('/')));
-  server_ = std::make_unique<Server>(loop_, socket, config_.roles,
-                                     [this](const Request& request, const Caller& caller) { return handle(request, caller); });
+  server_ = std::make_unique<Server>(
+      loop_, socket, Server::Peers::programs, [this](int peer) { return identify(peer, config_.roles); },
+      [this](Request& request, const Caller& caller, const Server::Respond& respond) { handle(request, caller, respond); });
+  if (config_.serve.listen.empty()) return;
+  gateway_server_ = std::make_unique<Server>(
+      loop_, config::gateway_socket(config_), Server::Peers::gateway, [this](int peer) { return identify_gateway(peer); },
+      [this](Request& request, const Caller& peer, const Server::Respond& respond) { handle_remote(request, peer, respond); });
 }
 
 Appliance::~Appliance() = default;
@@ -209,15 +221,16 @@ void Appliance::reload() {
   try {
     config::Config config = config::read(config_.file);
     if (config.daemon.state_dir != config_.daemon.state_dir || config.daemon.socket != config_.daemon.socket ||
-        config.daemon.role != config_.daemon.role || config.repository.location != config_.repository.location)
-      throw Error(ErrorCode::usage,
-                  config_.file + ": state_dir, socket, role and the repository's location change at a restart");
+        config.daemon.role != config_.daemon.role || config.repository.location != config_.repository.location ||
+        config.serve.listen.empty() != config_.serve.listen.empty())
+      throw Error(ErrorCode::usage, config_.file +
+                                        ": state_dir, socket, role, the repository's location, and whether there is "
+                                        "[serve] change at a restart");
     const std::string sha256 = sha256_of(config);
     audit_->configuration_read(sha256);
     config_ = std::move(config);
     config_sha256_ = sha256;
     plan_jobs(clock_().now());
-    server_->set_roles(config_.roles);
     telling_->config_changed();
     say(Level::info, "the configuration was read again");
   } catch (const Error& error) {
@@ -238,6 +251,7 @@ void Appliance::stop() {
   timer_.cancel();
   if (changes_) changes_->cancel(ignored);
   server_->stop();
+  if (gateway_server_) gateway_server_->stop();
   telling_->stop();
   for (const auto& [id, active] : active_) active->worker.stop();
   if (active_.empty()) watchdog_.cancel();
@@ -270,6 +284,7 @@ bool Appliance::may_start() const {
 
 void Appliance::look() {
   if (stopping_) return;
+  note([&] { admission_->look(); });
   while (may_start()) {
     const auto run = scheduler_->start(clock_().now());
     if (!run) break;
@@ -314,7 +329,7 @@ void Appliance::start(const Run& run) {
       }
     }
     audit_->run_begins(run);
-    auto active = std::make_unique<Active>(run, order, workers_, lock_->descriptor(), loop_);
+    auto active = std::make_unique<Active>(run, order, neighbours_.workers, lock_->descriptor(), loop_);
     wait_for_worker(*active);
     active_.emplace(run.id, std::move(active));
     say(Level::info, text(run) + " started");
@@ -360,8 +375,8 @@ void Appliance::watchdog() {
   });
 }
 
-Reply Appliance::handle(const Request& request, const Caller& caller) {
-  const ApiView view{
+ApiView Appliance::view() {
+  return {
       config_, jobs_, *state_, *scheduler_, started_,
       [this](const std::string& run) -> std::optional<WorkProgress> {
         const auto found = active_.find(run);
@@ -387,9 +402,37 @@ Reply Appliance::handle(const Request& request, const Caller& caller) {
       repository_id_,
       random_,
       *vault_.storage,
-      server_->connections(),
-      *telling_};
-  return answer(view, request, caller, clock_().now());
+      server_->connections() + (gateway_server_ ? gateway_server_->connections() : 0),
+      *telling_,
+      *admission_};
+}
+
+// Root, the daemon's own user, and the gateway's: others would say for themselves where they come from.
+Caller Appliance::identify_gateway(int socket) const {
+  Caller peer = identify(socket, {});
+  const auto gateway = neighbours_.gateway_user.empty() ? std::nullopt : user_id(neighbours_.gateway_user);
+  if (peer.uid != 0 && peer.uid != ::geteuid() && peer.uid != gateway)
+    throw Error(ErrorCode::refused, "user " + peer.name + " is no gateway");
+  return peer;
+}
+
+void Appliance::handle(Request& request, const Caller& caller, const Server::Respond& respond) {
+  const bool about_password = request.method == "POST" && request.target.starts_with("/v1/people/") && request.target.ends_with("/password");
+  const RequestTarget target = about_password ? parse_target(request.target) : RequestTarget{};
+  if (target.path.size() == 4) admission_->change_password(target.path[2], request, caller, respond);
+  else respond(answer(view(), request, caller, clock_().now()));
+}
+
+void Appliance::handle_remote(Request& request, const Caller& peer, const Server::Respond& respond) {
+  if (has_metrics_token(request)) return respond(metrics_reply(view(), clock_().now()));
+  if (const auto caller = admission_->admit(request, peer.address, respond)) handle(request, *caller, respond);
+}
+
+bool Appliance::has_metrics_token(const Request& request) const {
+  if (request.method != "GET" || request.target != "/metrics" || config_.serve.metrics_token.empty() || request.token.empty())
+    return false;
+  const crypto::SecretBytes token = read_first_line(credential_path(config_.serve.metrics_token));
+  return crypto::equal_in_constant_time(token.view(), as_bytes(request.token));
 }
 
 }  // namespace qcbak::daemon

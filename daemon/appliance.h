@@ -13,6 +13,8 @@
 
 #include "base/random.h"
 #include "config/config.h"
+#include "daemon/admission.h"
+#include "daemon/api.h"
 #include "daemon/audit.h"
 #include "daemon/scheduler.h"
 #include "daemon/server.h"
@@ -28,9 +30,13 @@ inline constexpr std::size_t kWorkersLimit = 4;
 class Appliance {
  public:
   // Takes the repository for itself, finishes what an earlier daemon left, and listens. Error when it cannot: the
-  // configuration is wrong for this machine, or another process has the repository. `workers`: the socket at which systemd
-  // starts workers; empty: the daemon starts them itself. `messengers`: the same of messengers.
-  Appliance(config::Config config, std::string workers, std::string messengers);
+  // configuration is wrong for this machine, or another process has the repository.
+  struct Neighbours {
+    std::string workers;     // the socket at which systemd starts workers; empty: the daemon starts them itself
+    std::string messengers;  // the same of messengers
+    std::string gateway_user;  // who beside root and the daemon's own user speaks for the network; empty: nobody
+  };
+  Appliance(config::Config config, Neighbours neighbours);
   ~Appliance();
   // Serves until it is told to stop; then runs in work are stopped and come to their end.
   void run();
@@ -62,11 +68,16 @@ class Appliance {
   void finish(Active& active, const WorkResult& result);
   void watchdog();
 
-  Reply handle(const Request& request, const Caller& caller);
+  ApiView view();
+  void listen();
+  Caller identify_gateway(int socket) const;
+  void handle(Request& request, const Caller& caller, const Server::Respond& respond);
+  void handle_remote(Request& request, const Caller& peer, const Server::Respond& respond);
+  bool has_metrics_token(const Request& request) const;
 
   config::Config config_;
   std::string config_sha256_;
-  std::string workers_;
+  Neighbours neighbours_;
   std::vector<config::Job> jobs_;  // of the configuration, and the daemon's own
   SystemRandom random_;
   std::unique_ptr<storage::Storage::WriterLock> lock_;
@@ -90,7 +101,8 @@ class Appliance {
   std::map<std::string, std::unique_ptr<Active>> active_;  // by run
   std::optional<Run> alone_;  // begun, and waits until it is alone; nothing else is started meanwhile
   std::unique_ptr<Telling> telling_;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<Admission> admission_;
+  std::unique_ptr<Server> server_, gateway_server_;  // the second: none, where nobody logs in over the network
 };
 
 }  // namespace qcbak::daemon

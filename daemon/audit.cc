@@ -21,6 +21,7 @@ std::string limited(const std::string& text) {
 Json who(const Caller& caller) {
   Json json{{"user", caller.name}, {"uid", caller.uid}};
   if (!caller.login_name.empty()) json["login"] = caller.login_name;
+  if (!caller.address.empty()) json["address"] = caller.address;
   return json;
 }
 
@@ -112,6 +113,41 @@ void AuditLog::person_locked(const std::string& person, bool locked, const Calle
   append({{"act", locked ? "person.locked" : "person.unlocked"}, {"person", person}, {"by", who(caller)}});
 }
 
+void AuditLog::account_password(const std::string& person, const std::string& secret, bool temporary,
+                                const Caller& caller) {
+  append({{"act", "account.password"}, {"person", person}, {"secret", secret}, {"temporary", temporary}, {"by", who(caller)}});
+}
+
+void AuditLog::account_otp(const std::string& person, const std::string& secret, std::uint64_t step, const Caller& caller) {
+  append({{"act", "account.otp"}, {"person", person}, {"secret", secret}, {"otp_step", step}, {"by", who(caller)}});
+}
+
+void AuditLog::account_locked(const std::string& person, const std::string& from) {
+  append({{"act", "account.locked"}, {"person", person}, {"from", from}});
+}
+
+void AuditLog::account_suspended(const std::string& person) { append({{"act", "account.suspended"}, {"person", person}}); }
+
+void AuditLog::session_began(const Session& session, std::optional<std::uint64_t> otp_step) {
+  Json roles = Json::array();
+  for (const config::UserRole role : session.roles) roles.push_back(config::name_of(role));
+  Json entry{{"act", "session.began"}, {"person", session.name}, {"session", session.number}, {"from", session.from}, {"roles", roles}};
+  if (otp_step) entry["otp_step"] = *otp_step;
+  append(std::move(entry));
+}
+
+void AuditLog::session_ended(const Session& session, const std::string& why) {
+  append({{"act", "session.ended"}, {"person", session.name}, {"session", session.number}, {"why", why}});
+}
+
+void AuditLog::session_refused(const std::string& person, const std::string& from, const std::string& why) {
+  append({{"act", "session.refused"}, {"person", person}, {"from", from}, {"why", why}});
+}
+
+void AuditLog::rights_reviewed(const Json& people, const std::string& note, const Caller& caller) {
+  append({{"act", "rights.reviewed"}, {"people", people}, {"note", note}, {"by", who(caller)}});
+}
+
 void AuditLog::plan_submitted(const Plan& plan, const Caller& caller) {
   append({{"act", "plan.submitted"},
           {"plan", plan.id},
@@ -135,7 +171,7 @@ void AuditLog::request_refused(const std::string& what, const Caller& caller, co
   constexpr std::int64_t kMinute_ns = 60'000'000'000;
   constexpr std::size_t kUsersRemembered = 10'000;
   if (refusals_.size() > kUsersRemembered) refusals_.clear();
-  Refusals& refusals = refusals_[caller.uid];
+  Refusals& refusals = refusals_[caller.name];
   const std::int64_t now = clock_.monotonic_ns();
   if (refusals.written == 0 || now - refusals.minute_began_ns >= kMinute_ns) {
     refusals.minute_began_ns = now;

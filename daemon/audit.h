@@ -10,6 +10,7 @@
 #include "daemon/caller.h"
 #include "daemon/clock_watch.h"
 #include "daemon/register.h"
+#include "daemon/sessions.h"
 #include "daemon/signed_statement.h"
 #include "daemon/state.h"
 #include "daemon/vault.h"
@@ -35,6 +36,15 @@ class AuditLog {
   void person_key(const Person& person, const std::optional<crypto::SignPublic>& replaced,
                   const std::optional<SignedStatement>& statement, const Caller& caller);
   void person_locked(const std::string& person, bool locked, const Caller& caller);
+  void account_password(const std::string& person, const std::string& secret, bool temporary, const Caller& caller);
+  // `step`: the one that the first code was of. An empty `secret`: it has no second factor any longer.
+  void account_otp(const std::string& person, const std::string& secret, std::uint64_t step, const Caller& caller);
+  void account_locked(const std::string& person, const std::string& from);
+  void account_suspended(const std::string& person);
+  void session_began(const Session& session, std::optional<std::uint64_t> otp_step);
+  void session_ended(const Session& session, const std::string& why);
+  void session_refused(const std::string& person, const std::string& from, const std::string& why);
+  void rights_reviewed(const nlohmann::json& people, const std::string& note, const Caller& caller);
   void plan_submitted(const Plan& plan, const Caller& caller);
   void plan_decided(const Plan& plan, bool approved, const std::string& reason,
                     const std::optional<SignedStatement>& statement, const Caller& caller);
@@ -48,7 +58,7 @@ class AuditLog {
     std::uint64_t written = 0;
     std::uint64_t left_out = 0;
   };
-  std::map<uid_t, Refusals> refusals_;
+  std::map<std::string, Refusals> refusals_;  // by user
   const Vault& vault_;
   const Clock& clock_;
   Random& random_;

@@ -91,6 +91,40 @@ std::optional<uid_t> user_id(const std::string& name) {
   return found->pw_uid;
 }
 
+std::set<std::string> members_of(const std::vector<std::string>& named) {
+  std::set<std::string> members;
+  for (const std::string& name : named) {
+    if (!name.starts_with('@')) {
+      members.insert(name);
+      continue;
+    }
+    const group* found = ::getgrnam(name.c_str() + 1);
+    if (found == nullptr) continue;
+    const gid_t gid = found->gr_gid;
+    for (char** member = found->gr_mem; *member != nullptr; ++member) members.insert(*member);
+    ::setpwent();
+    while (const passwd* user = ::getpwent())
+      if (user->pw_gid == gid) members.insert(user->pw_name);
+    ::endpwent();
+  }
+  return members;
+}
+
+Caller remote_caller(const std::string& user, const std::string& address, const RoleTable& roles) {
+  std::vector<char> buffer(kBuffer);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    throw Error(ErrorCode::not_found, "this machine has no user \"" + user + "\"");
+  Caller caller;
+  caller.uid = found->pw_uid;
+  caller.name = user;
+  caller.login_name = user;
+  caller.address = address;
+  caller.roles = roles_of(found->pw_uid, found->pw_gid, roles);
+  return caller;
+}
+
 void require(const Caller& caller, std::initializer_list<config::UserRole> any_of, const std::string& combined_roles) {
   constexpr std::array kApart = {UserRole::operating, UserRole::key_custodian, UserRole::approver};
   std::string both;

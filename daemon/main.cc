@@ -113,7 +113,7 @@ int run(const Asked& asked) {
   }
   crypto::initialize();
   std::signal(SIGPIPE, SIG_IGN);
-  daemon::Appliance appliance(config::read(asked.config), asked.workers, asked.messengers);
+  daemon::Appliance appliance(config::read(asked.config), {asked.workers, asked.messengers, asked.gateway_user});
   appliance.run();
   return 0;
 }

@@ -97,7 +97,7 @@ SignedStatement signed_statement_in(const Json& act) {
 
 std::string_view name_of(PlanState state) { return kStates[static_cast<std::size_t>(state)]; }
 
-Register::Register(Database& database) : database_(database) {
+Register::Register(Database& database) : database_(database), accounts_(database) {
   database_.transaction([&] {
     database_.execute(kSchema);
     if (!database_.prepare("SELECT taken FROM register_log").step())
@@ -148,6 +148,7 @@ void Register::apply(const Json& act, Time time, const std::string& repository) 
     apply_submission(act, time);
   else if (kind == "plan.approved" || kind == "plan.rejected")
     apply_decision(act, time, repository);
+  accounts_.apply(act, time);
 }
 
 void Register::apply_key(const Json& act, Time time, const std::string& repository) {

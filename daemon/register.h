@@ -1,4 +1,4 @@
-// People's keys and the plans that were submitted: what the repository's log says of them, at hand in the state database.
+// People's keys, their accounts, and the plans that were submitted: what the repository's log says of them, at hand in the state database.
 // Signatures are checked as entries are taken in, so that a forged one counts for nothing, now or after a loss of the
 // database. docs/people.md "What the log has".
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "backup/repository/repository.h"
 #include "crypto/asymmetric.h"
+#include "daemon/accounts.h"
 #include "daemon/database.h"
 
 namespace qcbak::daemon {
@@ -52,6 +53,7 @@ class Register {
   std::optional<Plan> in_force();
   std::optional<Plan> waiting();
   std::vector<Plan> plans(std::int64_t limit);  // newest first
+  Accounts& accounts() { return accounts_; }
 
  private:
   void apply(const nlohmann::json& act, Time time, const std::string& repository);
@@ -62,6 +64,7 @@ class Register {
   std::optional<Plan> newest(PlanState state);
   std::uint64_t entries_taken();
   Database& database_;
+  Accounts accounts_;
 };
 
 }  // namespace qcbak::daemon

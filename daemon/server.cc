@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "daemon/message_log.h"
+#include "daemon/proxy_line.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -28,7 +30,12 @@ using Local = asio::local::stream_protocol;
 using Stream = beast::basic_stream<Local, asio::any_io_executor>;
 
 constexpr int kBacklog = 512;
-constexpr const char* kJson = "application/json";
+constexpr int kUnauthorized = 401;
+
+std::string token_of(std::string_view authorization) {
+  constexpr std::string_view kScheme = "Bearer ";
+  return authorization.starts_with(kScheme) ? std::string(authorization.substr(kScheme.size())) : "";
+}
 
 }  // namespace
 
@@ -44,8 +51,8 @@ bool somebody_answers(const std::string& path) {
 
 class Server::Listener : public std::enable_shared_from_this<Listener> {
  public:
-  Listener(asio::io_context& loop, const std::string& path, RoleTable roles, Handler handler)
-      : acceptor_(loop), path_(path), roles_(std::move(roles)), handler_(std::move(handler)) {
+  Listener(asio::io_context& loop, const std::string& path, Peers peers, Identify identify, Handler handler)
+      : acceptor_(loop), path_(path), peers_(peers), identify_(std::move(identify)), handler_(std::move(handler)) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) == 0) {
       if (!S_ISSOCK(status.st_mode)) throw Error(ErrorCode::failed, path + " is there and no socket");
@@ -84,7 +91,6 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
     for (Connection* connection : open_) connection->close();
   }
 
-  void set_roles(const RoleTable& roles) { roles_ = roles; }
   std::size_t connections() const { return connections_; }
 
  private:
@@ -103,6 +109,14 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
+    void begin() {
+      if (listener_->peers_ == Peers::programs) return read();
+      stream_.expires_after(std::chrono::seconds(kConnectionLimit_s));
+      asio::async_read_until(stream_, buffer_, "\r\n",
+                             [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
+                               if (!error && self->take_address(size)) self->read();
+                             });
+    }
     void read() {
       parser_.emplace();
       parser_->header_limit(static_cast<std::uint32_t>(kRequestHeaderLimit));
@@ -119,29 +133,45 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
     }
 
    private:
+    bool take_address(std::size_t size) {
+      try {
+        const auto line = asio::buffer(buffer_.data(), size);
+        const auto from = parse_proxy_line({static_cast<const char*>(line.data()), size});
+        caller_.address = from ? from->address : "unknown";
+        buffer_.consume(size);
+        return true;
+      } catch (const Error& error) {
+        say(Level::warning, std::string("a connection was refused: ") + error.what());
+        return false;
+      }
+    }
+
     void have_read(const boost::system::error_code& error) {
       if (error == http::error::end_of_stream || error == beast::error::timeout || error == asio::error::operation_aborted)
         return;
       if (error) {
         if (error.category() == http::make_error_code(http::error::end_of_stream).category())
-          write({400, R"({"error":{"code":"usage","message":"that is no request this version understands"}})", kJson}, false);
+          write({400, R"({"error":{"code":"usage","message":"that is no request this version understands"}})", kJsonType}, false);
         return;
       }
-      const auto& request = parser_->get();
-      Reply reply;
+      auto message = parser_->release();
+      Request request{std::string(message.method_string()), std::string(message.target()), std::move(message.body()),
+                      token_of({message[http::field::authorization].data(), message[http::field::authorization].size()})};
+      const auto respond = [self = shared_from_this(), keep_alive = message.keep_alive()](Reply reply) {
+        self->write(std::move(reply), keep_alive);
+      };
       try {
-        reply = listener_->handler_({std::string(request.method_string()), std::string(request.target()), request.body()},
-                                    caller_);
+        listener_->handler_(request, caller_, respond);
       } catch (const std::exception& failure) {
         say(Level::error, std::string("a request failed: ") + failure.what());
-        reply = {500, R"({"error":{"code":"failed","message":"the daemon failed; its log says why"}})", kJson};
+        respond({500, R"({"error":{"code":"failed","message":"the daemon failed; its log says why"}})", kJsonType});
       }
-      write(std::move(reply), request.keep_alive());
     }
 
     void write(Reply reply, bool keep_alive) {
       response_.emplace(static_cast<http::status>(reply.status), 11);
       response_->set(http::field::content_type, reply.type);
+      if (reply.status == kUnauthorized) response_->set(http::field::www_authenticate, "Bearer");
       response_->keep_alive(keep_alive);
       response_->body() = std::move(reply.body);
       response_->prepare_payload();
@@ -162,8 +192,8 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
 
   void serve(Local::socket socket) {
     try {
-      Caller caller = identify(socket.native_handle(), roles_);
-      std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(caller))->read();
+      Caller caller = identify_(socket.native_handle());
+      std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(caller))->begin();
     } catch (const std::exception& error) {
       say(Level::warning, std::string("a connection was refused: ") + error.what());
     }
@@ -176,7 +206,8 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
 
   Local::acceptor acceptor_;
   std::string path_;
-  RoleTable roles_;
+  Peers peers_;
+  Identify identify_;
   Handler handler_;
   bool accepting_ = false;
   std::size_t connections_ = 0;
@@ -184,15 +215,14 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
   std::optional<asio::steady_timer> timer_;
 };
 
-Server::Server(asio::io_context& loop, const std::string& path, const RoleTable& roles, Handler handler)
-    : listener_(std::make_shared<Listener>(loop, path, roles, std::move(handler))) {
+Server::Server(asio::io_context& loop, const std::string& path, Peers peers, Identify identify, Handler handler)
+    : listener_(std::make_shared<Listener>(loop, path, peers, std::move(identify), std::move(handler))) {
   listener_->accept();
 }
 
 Server::~Server() { stop(); }
 
 void Server::stop() { listener_->stop(); }
-void Server::set_roles(const RoleTable& roles) { listener_->set_roles(roles); }
 std::size_t Server::connections() const { return listener_->connections(); }
 
 }  // namespace qcbak::daemon

@@ -1,5 +1,5 @@
 // HTTP/1.1 with JSON on a Unix socket. Takes in requests, however they come, and bounds what they cost; what they mean is
-// the handler's. docs/daemon.md "The socket".
+// the handler's. docs/daemon.md "The socket", "Over TLS".
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,29 +15,38 @@ inline constexpr std::size_t kConnectionsLimit = 256;
 inline constexpr std::size_t kRequestHeaderLimit = 8U << 10;
 inline constexpr std::size_t kRequestBodyLimit = 256U << 10;
 inline constexpr std::int64_t kConnectionLimit_s = 30;  // for one request, one reply, or doing nothing
+inline constexpr const char* kJsonType = "application/json";
 
 struct Request {
   std::string method;  // "GET", "POST"
   std::string target;  // "/v1/jobs/etc/runs?limit=10"
   std::string body;
+  std::string token;  // of "Authorization: Bearer"; empty: there is none
 };
 struct Reply {
   int status = 200;
   std::string body;
-  std::string type = "application/json";
+  std::string type = kJsonType;
 };
 
 bool somebody_answers(const std::string& path);  // at that socket
 
 class Server {
  public:
-  using Handler = std::function<Reply(const Request&, const Caller&)>;
-  // Listens at `path`, mode 0666: roles decide, and only the kernel's word counts. What an earlier daemon left there is
-  // replaced: that none answers there is the caller's to know.
-  Server(boost::asio::io_context& loop, const std::string& path, const RoleTable& roles, Handler handler);
+  // Who is at the other end of a new connection; an Error refuses it.
+  using Identify = std::function<Caller(int socket)>;
+  // Called once for each request, at once or later, on the loop; also when nobody waits any longer.
+  using Respond = std::function<void(Reply)>;
+  using Handler = std::function<void(Request&, const Caller&, const Respond&)>;
+  enum class Peers {
+    programs,  // on this machine
+    gateway,   // whose first line says for which address it speaks, which becomes the caller's
+  };
+  // Listens at `path`, mode 0666: only the kernel's word counts. What an earlier daemon left there is replaced: that none
+  // answers there is the caller's to know.
+  Server(boost::asio::io_context& loop, const std::string& path, Peers peers, Identify identify, Handler handler);
   ~Server();
   void stop();
-  void set_roles(const RoleTable& roles);  // for connections from now on
   std::size_t connections() const;
 
  private:

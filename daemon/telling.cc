@@ -127,6 +127,8 @@ std::vector<Alert> Telling::alerts() {
                        space_.days_left(),
                        clock_.jump(now),
                        clock_.unsynchronised(),
+                       daemon_.people.accounts().accounts(),
+                       daemon_.people.accounts().review_due(),
                        outbox_.channels(),
                        bulletin_.standing()};
   if (const auto syslog = this->syslog())

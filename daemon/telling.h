@@ -35,6 +35,7 @@ class Telling {
     State& state;
     const Vault& vault;
     AuditLog& audit;
+    Register& people;
     std::function<const std::set<std::string>&()> incompletely_watched;
     const std::map<std::string, std::string>& held;
     const bool& plan_approved;

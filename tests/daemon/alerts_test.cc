@@ -20,7 +20,7 @@ constexpr std::uint64_t kGiB = 1U << 30;
 
 class AlertsTest : public testing::Test {
  protected:
-  AlertSources sources() { return {jobs_, state_, unwatched_, held_, plan_approved_, {}, {}, {}, false, {}, standing_}; }
+  AlertSources sources() { return {jobs_, state_, unwatched_, held_, plan_approved_, {}, {}, {}, false, {}, {}, {}, standing_}; }
   std::vector<std::string> keys(const AlertSources& from) {
     std::vector<std::string> keys;
     for (const Alert& alert : current_alerts(from, kNow)) keys.push_back(alert.key);
