@@ -38,11 +38,12 @@ ExitCode run_list(const Invocation& invocation) {
                {std::string(tr("SINCE"))},
                {std::string(tr("ADDED BY"))},
                {std::string(tr("STATE"))},
+               {std::string(tr("ACCOUNT"))},
                {std::string(tr("FINGERPRINT OF THE KEY"))}});
   for (const Json& person : people)
     table.add({text_or_dash(person, "name"), text_or_dash(person, "since"), text_or_dash(person, "added_by"),
                std::string(person.at("locked").get<bool>() ? tr("locked") : tr("active")),
-               text_or_dash(person, "fingerprint")});
+               person.at("account").is_null() ? "-" : text_or_dash(person.at("account"), "state"), text_or_dash(person, "fingerprint")});
   if (!table.empty()) output.table(table);
   return ExitCode::done;
 }
@@ -147,8 +148,8 @@ Command user_list_command() {
       .name = "user list",
       .summary = "List people and the keys they sign with",
       .description =
-          "Prints who has a key, its fingerprint, since when, and who registered it. Everybody can compare their own "
-          "fingerprint here.",
+          "Prints who has a key, its fingerprint, since when, who registered it, and the state of an account for the "
+          "network. Everybody can compare their own fingerprint here.",
       .examples = {{"qcbak user list", "who signs with which key"}},
       .run = run_list,
       .common = Command::Common::output_only,

@@ -84,7 +84,7 @@ void Accounts::apply(const Json& act, Time time) {
   else if (kind == "account.suspended")
     database_.prepare("UPDATE accounts SET suspended = 1 WHERE name = ?").bind(text(act, "person")).run();
   else if (kind == "person.unlocked") apply_unlock(act, time);
-  else if (kind == "session.began" || kind == "session.ended") apply_session(act, time);
+  else if (kind == "session.began") apply_session(act, time);
   else if (kind == "session.refused") apply_failure(act, time);
   else if (kind == "rights.reviewed") apply_review(act, time);
 }
@@ -126,13 +126,9 @@ void Accounts::apply_unlock(const Json& act, Time time) {
 }
 
 void Accounts::apply_session(const Json& act, Time time) {
-  const bool began = text(act, "act") == "session.began";
-  database_
-      .prepare(
-          "UPDATE accounts SET used_ns = ?1, otp_step = max(otp_step, ?2), failures = iif(?3, '[]', failures) WHERE name = ?4")
+  database_.prepare("UPDATE accounts SET used_ns = ?, otp_step = max(otp_step, ?), failures = '[]' WHERE name = ?")
       .bind(time.ns)
       .bind(act.value("otp_step", std::int64_t{0}))
-      .bind(std::int64_t{began})
       .bind(text(act, "person"))
       .run();
 }

@@ -27,7 +27,7 @@ struct Account {
   bool second_factor = false;
   std::string otp_secret;      // base32; empty though it has a second factor: it is lost
   std::uint64_t otp_step = 0;  // the last one that a code was taken of
-  Time last_used;              // by a session; or an administrator gave a password, or unlocked it
+  Time last_used;              // for a log-in; or a password was given, or it was unlocked
   bool locked = false;
   Time locked_since;
   std::string locked_from;  // where the last log-in that failed came from

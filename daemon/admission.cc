@@ -171,6 +171,8 @@ std::optional<Admission::Refusal> Admission::why_not_usable(const std::optional<
   if (account->locked || lock_if_due(account->name, from)) return Refusal{"the account is locked"};
   if (account->suspended || suspend_if_due(*account)) return Refusal{"the account is suspended"};
   if (const auto person = daemon_.people.person(account->name); person && person->locked) return Refusal{"the person is locked"};
+  if (!user_id(account->name) || remote_caller(account->name, from, daemon_.config.roles).roles.empty())
+    return Refusal{"the user has no role"};
   return std::nullopt;
 }
 
