@@ -196,6 +196,11 @@ class Parser {
         .with_hint(see_help(std::string(command.name)));
   }
 
+  // Of its own, by a name that an option of the repository may have too.
+  static bool has_option(const Command& command, std::string_view name) {
+    return std::any_of(command.options.begin(), command.options.end(), [&](const Option& each) { return each.name == name; });
+  }
+
   void fill(Parsed& parsed) {
     const Command& command = *parsed.command;
     CLI::App* app = root_.get_subcommand(first_word(command.name));
@@ -213,7 +218,7 @@ class Parser {
     take_values(*app, command.options);
     if (command.common == Command::Common::output_only)
       for (const Option& option : repository_options())
-        if (parsed.arguments.has(option.name))
+        if (parsed.arguments.has(option.name) && !has_option(command, option.name))
           refuse_option("--" + std::string(option.name), known_options(&command), std::string(command.name));
     std::vector<std::string> operands;
     if (command.operands.most > 0) operands = app->get_option(kOperands)->results();

@@ -1,5 +1,6 @@
 #include "daemon/gateway_connection.h"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <string_view>
 
@@ -26,8 +27,8 @@ GatewayConnection::GatewayConnection(std::shared_ptr<GatewayGuests> guests, std:
       address_(client.address),
       proxy_line_(std::move(client.proxy_line)),
       client_(std::move(client.socket), *identity_),
-      daemon_(client_.get_executor()),
-      timer_(client_.get_executor()) {
+      daemon_(client_.socket().get_executor()),
+      timer_(client_.socket().get_executor()) {
   guests_->connections.insert(this);
   ++guests_->from[address_];
 }
@@ -40,8 +41,7 @@ GatewayConnection::~GatewayConnection() {
 void GatewayConnection::begin(const std::string& daemon_socket, std::function<void(const std::string& why)> failed) {
   deadline_ = std::chrono::steady_clock::now() + kHandshakeLimit;
   watch();
-  client_.async_handshake(asio::ssl::stream_base::server, [self = shared_from_this(), daemon_socket,
-                                                           failed = std::move(failed)](const error_code& error) {
+  client_.handshake([self = shared_from_this(), daemon_socket, failed = std::move(failed)](const error_code& error, std::size_t) {
     if (!error) return self->reach_daemon(daemon_socket);
     if (error.category() == asio::error::get_ssl_category()) failed(error.message());
     self->close();
@@ -51,7 +51,7 @@ void GatewayConnection::begin(const std::string& daemon_socket, std::function<vo
 void GatewayConnection::close() {
   error_code ignored;
   timer_.cancel();
-  client_.lowest_layer().close(ignored);
+  client_.socket().close(ignored);
   daemon_.close(ignored);
 }
 
@@ -78,39 +78,42 @@ void GatewayConnection::reach_daemon(const std::string& daemon_socket) {
 void GatewayConnection::introduce() {
   asio::async_write(daemon_, asio::buffer(proxy_line_), [self = shared_from_this()](const error_code& error, std::size_t) {
     if (error) return self->say_nobody_answers();
-    self->pass_inward();
+    self->read_client();
     self->pass_outward();
   });
 }
 
 // Nothing more is read than has been written on: who does not read stops the other one.
-void GatewayConnection::pass_inward() {
-  client_.async_read_some(asio::buffer(inward_.buffer), [self = shared_from_this()](const error_code& error, std::size_t got) {
-    if (error) return self->inward_ended(error);
-    self->stay();
-    asio::async_write(self->daemon_, asio::buffer(self->inward_.buffer, got), [self](const error_code& failure, std::size_t) {
-      // It has closed, and may have said why: that comes the other way.
-      if (failure) return void(self->inward_.ended = true);
-      self->stay();
-      self->pass_inward();
-    });
+void GatewayConnection::read_client() {
+  client_.read_some(inward_, [self = shared_from_this()](const error_code& error, std::size_t got) {
+    if (error) self->client_ended(error);
+    else if (self->passes_on_) self->pass_inward(got);
+    else asio::post(self->daemon_.get_executor(), [self] { self->read_client(); });
   });
 }
 
-void GatewayConnection::inward_ended(const error_code& error) {
-  inward_.ended = true;
-  // Without a notice of its end what came may be cut off: the daemon must not take it for whole.
-  if (error != asio::error::eof && !outward_.ended) return close();
+void GatewayConnection::pass_inward(std::size_t size) {
+  stay();
+  asio::async_write(daemon_, asio::buffer(inward_, size), [self = shared_from_this()](const error_code& error, std::size_t) {
+    // The daemon has closed. It may have said why, which the client reads only if what it sends goes on being taken.
+    if (error) self->passes_on_ = false;
+    self->read_client();
+  });
+}
+
+// Without a notice of its end what came may be cut off: nobody must take it for whole.
+void GatewayConnection::client_ended(const error_code& error) {
+  if (error != asio::error::eof || outward_ended_) return close();
   error_code ignored;
   daemon_.shutdown(Local::socket::shutdown_send, ignored);
+  client_has_ended_ = true;
 }
 
 void GatewayConnection::pass_outward() {
-  daemon_.async_read_some(asio::buffer(outward_.buffer), [self = shared_from_this()](const error_code& error, std::size_t got) {
-    if (error == asio::error::operation_aborted) return;
-    if (error) return self->end_tls();
+  daemon_.async_read_some(asio::buffer(outward_), [self = shared_from_this()](const error_code& error, std::size_t got) {
+    if (error) return self->end_outward();
     self->stay();
-    asio::async_write(self->client_, asio::buffer(self->outward_.buffer, got), [self](const error_code& failure, std::size_t) {
+    self->client_.write(ByteView(self->outward_).first(got), [self](const error_code& failure, std::size_t) {
       if (failure) return self->close();
       self->stay();
       self->pass_outward();
@@ -119,30 +122,22 @@ void GatewayConnection::pass_outward() {
 }
 
 void GatewayConnection::say_nobody_answers() {
+  passes_on_ = false;
+  read_client();
   const auto reply = std::make_shared<std::string>(nobody_answers());  // shared: with the write, which outlives this call
-  asio::async_write(client_, asio::buffer(*reply), [self = shared_from_this(), reply](const error_code& error, std::size_t) {
+  client_.write(as_bytes(*reply), [self = shared_from_this(), reply](const error_code& error, std::size_t) {
     if (error) self->close();
-    else self->end_tls();
+    else self->end_outward();
   });
 }
 
-// The client learns that this was all. Its own notice may never come.
-void GatewayConnection::end_tls() {
-  outward_.ended = true;
-  client_.async_shutdown([self = shared_from_this()](const error_code& error) {
-    if (error == asio::error::operation_aborted) return;
-    error_code failed;
-    self->client_.next_layer().shutdown(Tcp::socket::shutdown_send, failed);
-    if (failed) self->close();
-    else self->drain();
-  });
-}
-
-// To close while something is unread would take back what the client has not read yet.
-void GatewayConnection::drain() {
-  client_.next_layer().async_read_some(asio::buffer(drained_), [self = shared_from_this()](const error_code& error, std::size_t) {
-    if (error) self->close();
-    else self->drain();
+// The client learns that this was all. To close while something that it sent is unread would take back what it has not read yet.
+void GatewayConnection::end_outward() {
+  client_.end([self = shared_from_this()](const error_code& error, std::size_t) {
+    self->outward_ended_ = true;
+    error_code failed = error;
+    if (!failed) self->client_.socket().shutdown(Tcp::socket::shutdown_send, failed);
+    if (failed || self->client_has_ended_) self->close();
   });
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
@@ -12,6 +11,8 @@
 #include <memory>
 #include <set>
 #include <string>
+
+#include "daemon/tls_stream.h"
 
 namespace qcbak::daemon {
 
@@ -49,31 +50,28 @@ class GatewayConnection : public std::enable_shared_from_this<GatewayConnection>
   void close();  // at once
 
  private:
-  struct Direction {
-    std::array<char, kGatewayBufferBytes> buffer;
-    bool ended = false;
-  };
   void watch();
   void stay();  // something was passed on
   void reach_daemon(const std::string& daemon_socket);
   void introduce();
-  void pass_inward();
+  void read_client();
+  void pass_inward(std::size_t size);
+  void client_ended(const boost::system::error_code& error);
   void pass_outward();
-  void inward_ended(const boost::system::error_code& error);
   void say_nobody_answers();
-  void end_tls();
-  void drain();
+  void end_outward();
 
   std::shared_ptr<GatewayGuests> guests_;
   std::shared_ptr<boost::asio::ssl::context> identity_;
   boost::asio::ip::address address_;
   std::string proxy_line_;
-  boost::asio::ssl::stream<Tcp::socket> client_;
+  TlsStream client_;
   Local::socket daemon_;
   boost::asio::steady_timer timer_;
   std::chrono::steady_clock::time_point deadline_;
-  Direction inward_, outward_;
-  std::array<char, 4096> drained_;  // what comes after the end; nobody reads it
+  std::array<std::byte, kGatewayBufferBytes> inward_, outward_;
+  bool passes_on_ = true;  // what comes from the client; else it is dropped, as nobody takes it any more
+  bool client_has_ended_ = false, outward_ended_ = false;
 };
 
 }  // namespace qcbak::daemon
