@@ -31,7 +31,7 @@ if(TARGET qcbak-recover)
 endif()
 
 # Units lie where systemd looks, whatever the prefix of the package's own files.
-install(FILES systemd/qcbakd.service systemd/qcbak-worker.socket systemd/qcbak-worker@.service systemd/qcbak-messenger.socket
+install(FILES systemd/qcbakd.service systemd/qcbak-gateway.service systemd/qcbak-worker.socket systemd/qcbak-worker@.service systemd/qcbak-messenger.socket
               systemd/qcbak-messenger@.service DESTINATION lib/systemd/system)
 install(FILES systemd/qcbak.sysusers DESTINATION lib/sysusers.d RENAME qcbak.conf)
 install(FILES systemd/qcbak.tmpfiles DESTINATION lib/tmpfiles.d RENAME qcbak.conf)

@@ -70,8 +70,21 @@ ends 1 "$QCBAKD" --gateway --config qcbak.toml
 err_has 'Address already in use'
 stop
 
-serving server.pem server.key
+# As docs/operations.md has it made.
+export HOST=localhost ADDRESS=127.0.0.1 CERTIFICATE=$scratch/own.pem KEY=$scratch/own.key REQUEST=$scratch/request.csr
+step request
+openssl req -in request.csr -noout -verify 2>>openssl.log || fail "the request is none"
+openssl req -in request.csr -noout -text | grep -q 'DNS:localhost, IP Address:127.0.0.1' || fail "the request does not say for whom it is"
+step certificate
+is "$(stat -c %a own.key)" 600
+serving own.pem own.key
 serve_behind
+start --gateway
+[[ $(ca=own.pem visit body_of /) == 401* ]] || fail "the certificate is of no use"
+stop
+: >got
+
+serving server.pem server.key
 start --gateway
 
 # TLS 1.3, and nothing before it.

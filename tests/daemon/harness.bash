@@ -3,6 +3,7 @@
 #   start [OPTION...]   starts it and waits until it serves; its log goes to the file "log"
 #   stop                stops it; it must end with 0
 #   kill_daemon         SIGKILL
+#   step NAME           runs the block of this name in docs/operations.md
 #   within SECONDS WHAT COMMAND...   repeats it until it succeeds
 QCBAKD=$(realpath "$3")
 source "$(dirname "${BASH_SOURCE[0]}")/../cli/harness.bash"
@@ -68,6 +69,16 @@ within() {
     sleep 0.1
   done
   fail "not within $seconds s: $what; the log ends with: $(tail -5 log.new)"
+}
+# The commands of a block of docs/operations.md, each of which has to succeed.
+step() {
+  local line lines=0 page=$here/../../docs/operations.md
+  while IFS= read -r line; do
+    ((++lines))
+    run bash -c "qcbak() { \"$QCBAK\" \"\$@\"; }; $line"
+    ((code == 0)) || fail "the page says: $line"
+  done < <(awk -v mark="<!-- run: $1 -->" '$0 == mark { on = 1; next } on && /^    / { sub(/^ +/, ""); print; next } on { exit }' "$page")
+  ((lines > 0)) || fail "the page has no block \"$1\""
 }
 # How many snapshots a job has.
 snapshots_of() { qcbak snapshots --label "job=$1" --json 2>/dev/null | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'; }

@@ -1,21 +1,10 @@
 #!/usr/bin/env bash
 # docs/operations.md, "A new machine in place of a lost one": its commands as they stand there, on a machine that was lost.
 source "$(dirname "$0")/harness.bash"
-page=$here/../../docs/operations.md
 make_source
 make_keys
 CHECKPOINT= STATE_DIR=$scratch/state TARGET=$scratch/restored CREDENTIAL=$scratch/new.credential
 export CHECKPOINT STATE_DIR TARGET CREDENTIAL
-# The commands of a block, each of which has to succeed.
-step() {
-  local line lines=0
-  while IFS= read -r line; do
-    ((++lines))
-    run bash -c "qcbak() { \"$QCBAK\" \"\$@\"; }; $line"
-    ((code == 0)) || fail "the page says: $line"
-  done < <(awk -v mark="<!-- run: $1 -->" '$0 == mark { on = 1; next } on && /^    / { sub(/^ +/, ""); print; next } on { exit }' "$page")
-  ((lines > 0)) || fail "the page has no block \"$1\""
-}
 configure "
 [approval]
 signatures = 'optional'

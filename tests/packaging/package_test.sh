@@ -33,7 +33,7 @@ for file in bin/qcbak bin/qcbak-recover share/man/man1/qcbak.1.gz share/man/man1
   share/fish/vendor_completions.d/qcbak.fish share/doc/qcbak/copyright share/doc/qcbak/README.md \
   share/doc/qcbak/format.md share/doc/qcbak/daemon.md share/doc/qcbak/examples/qcbak.toml sbin/qcbakd \
   lib/systemd/system/qcbakd.service lib/systemd/system/qcbak-worker.socket lib/systemd/system/qcbak-worker@.service \
-  lib/systemd/system/qcbak-messenger.socket lib/systemd/system/qcbak-messenger@.service \
+  lib/systemd/system/qcbak-gateway.service lib/systemd/system/qcbak-messenger.socket lib/systemd/system/qcbak-messenger@.service \
   lib/sysusers.d/qcbak.conf lib/tmpfiles.d/qcbak.conf; do
   [[ -s $root/usr/$file ]] || fail "/usr/$file was not installed"
 done
