@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/password.h"
 #include "cli/qr_code.h"
+#include "cli/remote_session.h"
 #include "cli/signing.h"
 #include "cli/text.h"
 
@@ -36,11 +37,13 @@ ExitCode run_password(const Invocation& invocation) {
   if (name == user_name() && has_account(name))
     body["password"] = std::string(as_text(read_account_password(invocation).view()));
   body["new"] = std::string(as_text(read_new_account_password(invocation).view()));
+  const bool own = name == user_name();
   const Json reply = ask_daemon(control::Method::post, "/v1/people/" + name + "/password", body);
+  if (own) forget_session();  // it has ended
   tell(invocation, reply,
        reply.at("temporary").get<bool>()
            ? say("user {} has a new password, and chooses another one at the first log-in", name)
-           : say("user {} has a new password; sessions have ended", name));
+           : say("user {} has a new password; log in with it", name));
   return ExitCode::done;
 }
 

@@ -22,12 +22,12 @@ int main(int argc, char** argv) {
               job_run_command(), job_show_command(),   job_history_command(), job_cancel_command(),
               plan_show_command(), plan_submit_command(), plan_approve_command(), plan_reject_command(),
               user_list_command(), user_add_command(),    user_enrol_command(),   user_lock_command(),    user_unlock_command(),
+              user_password_command(), user_enrol_otp_command(), user_review_command(),
               audit_show_command(), audit_verify_command(), audit_export_command(), verify_evidence_command(), key_export_command(),
               login_command(), logout_command(),
           },
       .later = {"wal",        "mount",         "agent",          "drill",     "replica",    "report",      "incident",
-                "guard",      "user password", "user enrol-otp", "wipe",      "key rotate", "key custody",
-                "key keygen", "key domain",    "key verify",     "key share", "key combine"},
+                "guard",      "wipe",          "key rotate",     "key custody", "key keygen", "key domain",    "key verify",     "key share", "key combine"},
       .examples =
           {
               {"export QCBAK_REPO=/srv/backup QCBAK_PASSWORD_FILE=/root/qcbak.password", "what the following use"},

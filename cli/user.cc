@@ -207,7 +207,9 @@ Command user_unlock_command() {
   return {
       .name = "user unlock",
       .summary = "Let a locked person in again",
-      .description = "An administrator takes back what \"qcbak user lock\" did. Nobody unlocks themselves.",
+      .description =
+          "An administrator takes back what \"qcbak user lock\" did, opens an account that was locked after failed log-ins, "
+          "and one that was suspended because it was not used for 30 days. Nobody unlocks themselves.",
       .operands = {"NAME", 1, 1},
       .examples = {{"qcbak user unlock minh", "at once"}},
       .run = run_unlock,
