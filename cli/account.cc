@@ -62,19 +62,18 @@ void show_proposal(const Invocation& invocation, const Json& proposal) {
 
 ExitCode enrol_otp(const Invocation& invocation) {
   const std::string target = "/v1/people/" + user_name() + "/otp";
-  const bool confirms = invocation.arguments.value("code").has_value();
-  if (!confirms) {
+  bool replaces = invocation.arguments.has("present-code");
+  if (!invocation.arguments.has("code")) {
     const Json proposal = ask_daemon(control::Method::post, target, Json::object());
     if (invocation.output.json()) invocation.output.document(proposal);
     else show_proposal(invocation, proposal);
     // Without a terminal it goes on with --code.
     if (!input_is_terminal()) return ExitCode::done;
+    replaces = proposal.at("replaces").get<bool>();
   }
   Json body{{"code", code_from(invocation, "code", std::string(tr("The code that it shows: ")))}};
-  const Json people = ask_daemon(control::Method::get, "/v1/people").at("people");
-  for (const Json& person : people)
-    if (person.at("name") == user_name() && !person.at("account").is_null() && person.at("account").at("second_factor").get<bool>())
-      body["present_code"] = code_from(invocation, "present-code", std::string(tr("A code of the app used until now: ")));
+  if (replaces)
+    body["present_code"] = code_from(invocation, "present-code", std::string(tr("A code of the app used until now: ")));
   tell(invocation, ask_daemon(control::Method::post, target, body), std::string(tr("from now on each log-in needs a code")));
   return ExitCode::done;
 }

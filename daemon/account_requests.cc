@@ -78,7 +78,7 @@ Json second_factor_request(const ApiView& view, const Request& request, const Re
   const Json body = body_of(request);
   if (!body.contains("code")) {
     const Admission::Proposal proposal = view.admission.propose_second_factor(caller);
-    return {{"name", name}, {"secret", proposal.secret}, {"uri", proposal.uri}};
+    return {{"name", name}, {"secret", proposal.secret}, {"uri", proposal.uri}, {"replaces", proposal.replaces}};
   }
   view.admission.confirm_second_factor(caller, body.value("code", ""), body.value("present_code", ""));
   return {{"name", name}, {"second_factor", true}};

@@ -335,13 +335,14 @@ Json Admission::finish_change(const Change& change, const PasswordWork::Result& 
 // ---- Second factors.
 
 Admission::Proposal Admission::propose_second_factor(const Caller& caller) {
-  if (!daemon_.people.accounts().account(caller.name))
+  const auto account = daemon_.people.accounts().account(caller.name);
+  if (!account)
     throw Error(ErrorCode::not_found, "user " + caller.name + " has no account for the network")
         .with_hint("an administrator makes one: qcbak user password " + caller.name);
   if (pending_.size() >= kPendingsLimit) pending_.clear();
   const std::string secret = crypto::new_one_time_secret(daemon_.random);
   pending_[caller.name] = {secret, daemon_.clock.monotonic_ns()};
-  return {secret, "otpauth://totp/qcbak:" + caller.name + "?secret=" + secret + "&issuer=qcbak"};
+  return {secret, "otpauth://totp/qcbak:" + caller.name + "?secret=" + secret + "&issuer=qcbak", account->second_factor};
 }
 
 void Admission::confirm_second_factor(const Caller& caller, const std::string& code, const std::string& present_code) {
@@ -354,6 +355,7 @@ void Admission::confirm_second_factor(const Caller& caller, const std::string& c
     if (account->locked || account->otp_secret.empty())
       throw Error(ErrorCode::refused, "the second factor that is in force cannot be used")
           .with_hint("an administrator removes it: qcbak user enrol-otp --remove " + caller.name);
+    if (present_code.empty()) throw Error(ErrorCode::usage, "a code of the present second factor is wanted too").with_hint("give it: --present-code CODE");
     if (!crypto::step_of_code(present_code, account->otp_secret, now, account->otp_step)) {
       count_failure(caller.name, caller.address, "the code of the present second factor is wrong");
       throw Error(ErrorCode::refused, "the code of the present second factor is wrong");

@@ -35,6 +35,7 @@ class Admission {
   // A secret to be put into an app, and what an app makes a picture of. In force once a code of it came within ten minutes.
   struct Proposal {
     std::string secret, uri;
+    bool replaces = false;  // one that is in force
   };
   Proposal propose_second_factor(const Caller& caller);
   // `present_code`: of the one that is in force, where there is one. Error(refused): a code is wrong.

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -112,10 +112,11 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
     void begin() {
       if (listener_->peers_ == Peers::programs) return read();
       stream_.expires_after(std::chrono::seconds(kConnectionLimit_s));
-      asio::async_read_until(stream_, buffer_, "\r\n",
-                             [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
-                               if (!error && self->take_address(size)) self->read();
-                             });
+      stream_.async_read_some(buffer_.prepare(kProxyLineLimit),
+                              [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
+                                self->buffer_.commit(size);
+                                if (!error && self->take_address()) self->read();
+                              });
     }
     void read() {
       parser_.emplace();
@@ -133,10 +134,12 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
     }
 
    private:
-    bool take_address(std::size_t size) {
+    // The gateway sends its line at once, before anything else.
+    bool take_address() {
+      const std::string_view received(static_cast<const char*>(buffer_.cdata().data()), buffer_.size());
       try {
-        const auto line = asio::buffer(buffer_.data(), size);
-        const auto from = parse_proxy_line({static_cast<const char*>(line.data()), size});
+        const std::size_t size = std::min(received.find("\r\n"), kProxyLineLimit) + 2;
+        const auto from = parse_proxy_line(received.substr(0, size));
         caller_.address = from ? from->address : "unknown";
         buffer_.consume(size);
         return true;

@@ -116,6 +116,25 @@ TEST_F(AlertsTest, JobsThatThePlanKeepsFromRunning) {
   EXPECT_THAT(current_alerts(sources(), kNow), ElementsAre(Field(&Alert::key, "plan")));
 }
 
+TEST_F(AlertsTest, AccountsThatAreLockedAndAReviewThatIsDue) {
+  AlertSources with = sources();
+  Account account;
+  account.name = "hoa";
+  with.accounts = {account};
+  with.review_due = Time{kNow.ns + 1};
+  EXPECT_THAT(current_alerts(with, kNow), IsEmpty());
+  account.name = "lan";
+  account.locked = true;
+  account.locked_since = kNow;
+  account.locked_from = "10.0.0.9";
+  with.accounts.push_back(account);
+  with.review_due = Time{kNow.ns - 1};
+  const auto alerts = current_alerts(with, kNow);
+  EXPECT_THAT(alerts, ElementsAre(Field(&Alert::key, "login:lan"), Field(&Alert::key, "review")));
+  EXPECT_THAT(alerts[0].what, HasSubstr("the last one from 10.0.0.9"));
+  EXPECT_EQ(alerts[0].next, "qcbak user unlock lan");
+}
+
 TEST_F(AlertsTest, AClockThatJumpsOrIsNotKept) {
   Database database(directory_.path() + "/clock.db");
   ClockWatch watch(database);
