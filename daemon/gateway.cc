@@ -138,11 +138,20 @@ class Gateway {
       return complaints_.say("gateway: refused " + address.to_string() + ": there are as many connections as can be");
     if (others != guests_->from.end() && others->second >= kGatewayAddressLimit)
       return complaints_.say("gateway: refused " + address.to_string() + ": it has as many connections as one address can");
-    std::make_shared<GatewayConnection>(guests_, identity_,
-                                        GatewayConnection::Client{std::move(socket), address, encode_proxy_line(from, to)})
-        ->begin(config::gateway_socket(config_), [this, address](const std::string& why) {
-          complaints_.say("gateway: " + address.to_string() + " does not come by TLS 1.3 as it should: " + why);
-        });
+    begin({std::move(socket), address, encode_proxy_line(from, to)});
+  }
+
+  void begin(GatewayConnection::Client client) {
+    const std::string name = client.address.to_string();
+    try {
+      std::make_shared<GatewayConnection>(guests_, identity_, std::move(client))
+          ->begin(config::gateway_socket(config_), [this, name](const std::string& why) {
+            complaints_.say("gateway: " + name + " does not come by TLS 1.3 as it should: " + why);
+          });
+    } catch (const std::exception& error) {
+      // What one connection lacks must not end the others.
+      complaints_.say("gateway: " + name + " could not be served: " + error.what());
+    }
   }
 
   void wait_for_signal() {
