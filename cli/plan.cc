@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/daemon_call.h"
 #include "cli/messages.h"
+#include "cli/new_file.h"
 #include "cli/output.h"
 #include "cli/signing.h"
 #include "cli/text.h"
@@ -49,40 +50,17 @@ void show_jobs(Output& output, const Json& document) {
   if (!table.empty()) output.table(table);
 }
 
-// A setting of a job by its path, "time.schedule"; a dash where there is none.
-std::string setting(const Json& document, const std::string& job, const std::string& path) {
-  const Json* at = &document;
-  const auto enter = [&](const std::string& key) {
-    if (at == nullptr || !at->is_object()) return;
-    const auto found = at->find(key);
-    at = found == at->end() ? nullptr : &*found;
-  };
-  if (!job.empty()) {
-    enter("jobs");
-    enter(job);
-  }
-  // Keys of labels may have dots in them: the longest that fits.
-  std::string rest = path;
-  while (at != nullptr && !rest.empty()) {
-    std::size_t end = rest.size();
-    while (end != std::string::npos && end > 0 && !(at->is_object() && at->contains(rest.substr(0, end))))
-      end = rest.rfind('.', end - 1);
-    if (end == std::string::npos || end == 0) return "-";
-    enter(rest.substr(0, end));
-    rest = end == rest.size() ? "" : rest.substr(end + 1);
-  }
-  return at == nullptr ? "-" : words(*at);
-}
+std::string words_or_dash(const Json& value) { return value.is_null() ? "-" : words(value); }
 
-void show_changes(Output& output, const Json& plan, const Json& document, const Json& before) {
+void show_changes(Output& output, const Json& plan) {
   for (const Json& change : plan.at("changes")) {
     const std::string kind = text_or_dash(change, "change");
     const std::string job = change.at("job").is_null() ? "" : change.at("job").get<std::string>();
     if (kind == "added") output.line(output.styled(Output::Style::good, say("+ job {} is new", job)));
     if (kind == "removed") output.line(output.styled(Output::Style::bad, say("- job {} is gone", job)));
-    for (const Json& path : change.at("settings"))
-      output.line(say("~ {}{}: {} -> {}", job.empty() ? "" : job + ".", words(path), setting(before, job, path),
-                      setting(document, job, path)));
+    for (const Json& each : change.at("settings"))
+      output.line(say("~ {}{}: {} -> {}", job.empty() ? "" : job + ".", words(each.at("setting")), words_or_dash(each.at("before")),
+                      words_or_dash(each.at("after"))));
   }
 }
 
@@ -108,8 +86,7 @@ void show_decision(Output& output, const Json& plan) {
   if (!plan.at("reason").is_null()) output.line(say("reason: {}", text_or_dash(plan, "reason")));
 }
 
-// `before`: the document of the plan in force, null where there is none.
-void show(Output& output, const Json& plan, const Json& before) {
+void show(Output& output, const Json& plan) {
   const Json document = Json::parse(plan.at("document").get<std::string>());
   output.line(output.styled(Output::Style::heading, say("plan {}", text_or_dash(plan, "id"))));
   output.line(say("submitted {} by {}", text_or_dash(plan, "submitted"), text_or_dash(plan, "submitted_by")));
@@ -117,26 +94,20 @@ void show(Output& output, const Json& plan, const Json& before) {
   if (document.contains("combined_roles"))
     output.line(say("one person may have several roles: {}", words(document.at("combined_roles"))));
   show_jobs(output, document);
-  show_changes(output, plan, document, before);
-}
-
-Json document_in_force() {
-  const Json plans = ask_daemon(control::Method::get, "/v1/plans");
-  return plans.at("in_force").is_null() ? Json() : Json::parse(plans.at("in_force").at("document").get<std::string>());
+  show_changes(output, plan);
 }
 
 ExitCode show_all(const Invocation& invocation, const Json& plans) {
   Output& output = invocation.output;
   const Json& in_force = plans.at("in_force");
   const Json& waiting = plans.at("waiting");
-  const Json before = in_force.is_null() ? Json() : Json::parse(in_force.at("document").get<std::string>());
   if (in_force.is_null())
     output.line(tr("no plan has been approved yet"));
   else
-    show(output, in_force, before);
+    show(output, in_force);
   if (!waiting.is_null()) {
     output.line("");
-    show(output, waiting, before);
+    show(output, waiting);
   }
   for (const auto& [job, why] : plans.at("held").items())
     output.line(output.styled(Output::Style::bad,
@@ -148,10 +119,10 @@ ExitCode show_all(const Invocation& invocation, const Json& plans) {
 void write_page(const Invocation& invocation, const Json& plan) {
   const std::string page = evidence::plan_page(nlohmann::json::parse(plan.dump()));
   const std::string path = invocation.arguments.text("output");
-  if (path.empty())
-    invocation.output.bytes(as_bytes(page));
-  else
-    write_file_durably(path, as_bytes(page));
+  if (path.empty()) return invocation.output.bytes(as_bytes(page));
+  NewFile file(path, NewFile::kForAll);
+  file.write(as_bytes(page));
+  file.keep();
 }
 
 ExitCode run_show(const Invocation& invocation) {
@@ -170,7 +141,7 @@ ExitCode run_show(const Invocation& invocation) {
   } else if (invocation.output.json()) {
     invocation.output.document(found);
   } else if (one) {
-    show(invocation.output, found, document_in_force());
+    show(invocation.output, found);
   } else {
     return show_all(invocation, found);
   }
@@ -183,7 +154,6 @@ ExitCode run_submit(const Invocation& invocation) {
     const std::string& path = invocation.arguments.operands().front();
     body = {{"configuration", std::string(as_text(read_file(path, kConfigurationLimit)))}, {"file", path}};
   }
-  const Json before = document_in_force();
   const Json plan = ask_daemon(control::Method::post, "/v1/plans", body);
   Output& output = invocation.output;
   if (output.json()) {
@@ -191,7 +161,7 @@ ExitCode run_submit(const Invocation& invocation) {
   } else {
     output.line(text_or_dash(plan, "id"));
     if (output.quiet()) return ExitCode::done;
-    show_changes(output, plan, Json::parse(plan.at("document").get<std::string>()), before);
+    show_changes(output, plan);
     output.line(
         say("next: an approver, who is not you, types: qcbak plan approve {}", text_or_dash(plan, "id").substr(0, 8)));
   }
@@ -218,7 +188,7 @@ ExitCode decide(const Invocation& invocation, const std::string& verb) {
   Output& output = invocation.output;
   const Json plan = ask_daemon(control::Method::get, "/v1/plans/" + name_in_target(invocation));
   const bool talks = !output.json() && !output.quiet();
-  if (talks) show(output, plan, document_in_force());
+  if (talks) show(output, plan);
   if (talks) output.flush();
   const std::string reason = verb == "reject" ? invocation.arguments.text("reason") : "";
   const Json decided = ask_daemon(control::Method::post, "/v1/plans/" + plan.at("id").get<std::string>() + "/" + verb,

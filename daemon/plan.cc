@@ -104,22 +104,24 @@ Settings default_settings() {
   return settings;
 }
 
-std::vector<std::string> changed_settings(const Json& before, const Json& after) {
+std::vector<SettingChange> changed_settings(const Json& before, const Json& after) {
   static const Settings kDefaults = default_settings();
   Settings old_settings, new_settings;
   flatten(before, "", old_settings);
   flatten(after, "", new_settings);
-  const auto is_default = [&](const std::string& path, const Json& value) {
-    const auto found = kDefaults.find(path);
-    return found != kDefaults.end() && found->second == value;
+  const auto value_in = [](const Settings& settings, const std::string& path) {
+    const auto found = settings.find(path);
+    return found == settings.end() ? Json(nullptr) : found->second;
   };
-  std::set<std::string> changed;
-  for (const auto& [path, value] : old_settings)
-    if (const auto found = new_settings.find(path); found == new_settings.end() || found->second != value)
-      changed.insert(path);
-  for (const auto& [path, value] : new_settings)
-    if (!old_settings.contains(path) && !is_default(path, value)) changed.insert(path);
-  return {changed.begin(), changed.end()};
+  Settings all = old_settings;
+  all.insert(new_settings.begin(), new_settings.end());
+  std::vector<SettingChange> changed;
+  for (const auto& [path, value] : all) {
+    const Json old_value = value_in(old_settings, path), new_value = value_in(new_settings, path);
+    const bool is_new_at_its_default = !old_settings.contains(path) && value_in(kDefaults, path) == new_value;
+    if (old_value != new_value && !is_new_at_its_default) changed.push_back({path, text_of(old_value), text_of(new_value)});
+  }
+  return changed;
 }
 
 Json without_jobs(Json plan) {

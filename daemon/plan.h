@@ -22,10 +22,14 @@ PlanTerms plan_terms(std::string_view document);
 bool is_as_approved(const config::Job& job, const config::Config& config, std::string_view terms);
 
 // What changes from one plan to the next, in the order of the jobs' names. An empty `before` is a plan without jobs.
+struct SettingChange {
+  std::string setting;        // "retention.last"
+  std::string before, after;  // JSON; "null": it was not there, or is not any longer
+};
 struct PlanChange {
   std::string job;  // empty: of the plan itself
   enum class Kind { added, removed, changed } kind = Kind::changed;
-  std::vector<std::string> settings;  // that changed: "retention.last"
+  std::vector<SettingChange> settings;  // that changed
 };
 std::vector<PlanChange> plan_changes(std::string_view before, std::string_view after);
 

@@ -38,9 +38,12 @@ Json json_of(const Plan& plan) {
 
 Json json_of(const PlanChange& change) {
   constexpr const char* kKinds[] = {"added", "removed", "changed"};
+  Json settings = Json::array();
+  for (const SettingChange& each : change.settings)
+    settings.push_back({{"setting", each.setting}, {"before", Json::parse(each.before)}, {"after", Json::parse(each.after)}});
   return {{"job", change.job.empty() ? Json(nullptr) : Json(change.job)},
           {"change", kKinds[static_cast<std::size_t>(change.kind)]},
-          {"settings", change.settings}};
+          {"settings", std::move(settings)}};
 }
 
 // With its document, and what it changes in the plan in force.

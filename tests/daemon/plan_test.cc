@@ -66,7 +66,10 @@ TEST(Plan, NamesWhatChanges) {
   EXPECT_EQ(changes[1].job, "new");
   EXPECT_EQ(changes[1].kind, PlanChange::Kind::added);
   EXPECT_EQ(changes[2].job, "other");
-  EXPECT_THAT(changes[2].settings, ElementsAre("retention.last"));
+  ASSERT_EQ(changes[2].settings.size(), 1U);
+  EXPECT_EQ(changes[2].settings[0].setting, "retention.last");
+  EXPECT_EQ(changes[2].settings[0].before, "5");
+  EXPECT_EQ(changes[2].settings[0].after, "6");
   EXPECT_THAT(plan_changes(plan_document(config(job("a"))), plan_document(config(job("a")))), IsEmpty());
 }
 
@@ -96,9 +99,13 @@ TEST(Plan, WhatAnEarlierVersionDidNotKnowIsApprovedAtItsDefault) {
 }
 
 TEST(Plan, SaysWhyRolesAreCombined) {
-  EXPECT_THAT(
-      plan_changes(plan_document(config("")), plan_document(config("[approval]\ncombined_roles = 'two people'\n"))),
-      ElementsAre(testing::Field(&PlanChange::settings, ElementsAre("combined_roles"))));
+  const auto changes =
+      plan_changes(plan_document(config("")), plan_document(config("[approval]\ncombined_roles = 'two people'\n")));
+  ASSERT_EQ(changes.size(), 1U);
+  ASSERT_EQ(changes[0].settings.size(), 1U);
+  EXPECT_EQ(changes[0].settings[0].setting, "combined_roles");
+  EXPECT_EQ(changes[0].settings[0].before, "null");
+  EXPECT_EQ(changes[0].settings[0].after, "\"two people\"");
 }
 
 }  // namespace
