@@ -1,0 +1,154 @@
+#include "wipe/plan.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/nearest.h"
+
+namespace qcbak::wipe {
+namespace {
+
+using Json = nlohmann::json;  // its objects sort their keys by byte
+
+[[noreturn]] void refuse(const Plan& plan, const std::string& reason) {
+  throw Error(ErrorCode::usage, "the plan " + printable(plan.name) + " " + reason);
+}
+
+std::string step_text(std::size_t index) { return "step " + std::to_string(index + 1); }
+
+bool is_printable_ascii(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+void check_texts(const Plan& plan) {
+  for (const std::string_view text :
+       {std::string_view(plan.name), std::string_view(plan.title), std::string_view(plan.source)})
+    if (!is_printable_ascii(text)) refuse(plan, "has a name, title or source that is empty or not plain ASCII");
+  if (plan.version == 0) refuse(plan, "has no version");
+}
+
+void check_pattern(const Plan& plan, std::size_t index) {
+  const Step& step = plan.steps[index];
+  const std::size_t size = step.pattern.size();
+  if (step.kind != StepKind::fixed) {
+    if (size != 0) refuse(plan, "has a pattern in " + step_text(index) + ", which writes none");
+  } else if (size == 0 || size > kPatternSizeLimit || kPatternTileBytes % size != 0) {
+    refuse(plan, "has a pattern in " + step_text(index) + " whose length is not 1, 2, 3, 4, 6, 8 or 12 bytes");
+  }
+}
+
+void check_complement(const Plan& plan, std::size_t index) {
+  if (plan.steps[index].kind != StepKind::complement) return;
+  const StepKind before = index == 0 ? StepKind::random : plan.steps[index - 1].kind;
+  if (before != StepKind::fixed && before != StepKind::drawn && before != StepKind::complement)
+    refuse(plan, "has nothing for " + step_text(index) + " to be the complement of");
+}
+
+enum class Readback { none_needed, missing };
+
+// What was written last has to be read back before the plan ends or the firmware changes it.
+void check_readback(const Plan& plan) {
+  Readback state = Readback::none_needed;
+  bool wrote = false;
+  for (const Step& step : plan.steps) {
+    if (step.kind == StepKind::read_back && !wrote) refuse(plan, "reads back what it did not write");
+    if (!overwrites(step) && state == Readback::missing) refuse(plan, "does not read back its last pass");
+    if (writes(step)) state = Readback::missing;
+    if (step.kind == StepKind::read_back) state = Readback::none_needed;
+    wrote = wrote || writes(step);
+  }
+  if (state == Readback::missing || !wrote) refuse(plan, "does not read back its last pass");
+}
+
+std::size_t draw_number(const Plan& plan, std::size_t index) {
+  const auto end = plan.steps.begin() + static_cast<std::ptrdiff_t>(index) + 1;
+  return static_cast<std::size_t>(
+      std::count_if(plan.steps.begin(), end, [](const Step& step) { return step.kind == StepKind::drawn; }));
+}
+
+Json step_document(const Plan& plan, std::size_t index) {
+  const Step& step = plan.steps[index];
+  Json json{{"kind", step_kind_name(step.kind)}};
+  if (step.kind == StepKind::fixed) json["pattern"] = to_hex(step.pattern);
+  if (step.kind == StepKind::drawn) json["draw"] = draw_number(plan, index);
+  if (step.kind == StepKind::complement) json["of"] = writing_step(plan, index - 1) + 1;
+  if (step.kind == StepKind::read_back) json["of"] = writing_step(plan, index) + 1;
+  return json;
+}
+
+std::string_view category(const Plan& plan) {
+  const bool by_firmware =
+      std::ranges::any_of(plan.steps, [](const Step& step) { return step.kind == StepKind::firmware_erase; });
+  return by_firmware ? "by-firmware" : "clear";
+}
+
+}  // namespace
+
+std::string_view step_kind_name(StepKind kind) {
+  switch (kind) {
+    case StepKind::fixed: return "fixed";
+    case StepKind::drawn: return "drawn";
+    case StepKind::complement: return "complement";
+    case StepKind::random: return "random";
+    case StepKind::read_back: return "read-back";
+    case StepKind::remove_hidden_areas: return "remove-hidden-areas";
+    case StepKind::firmware_erase: return "firmware-erase";
+    case StepKind::check_erasure: return "check-erasure";
+  }
+  check(false, "every kind of step has a name");
+  return {};
+}
+
+bool writes(const Step& step) {
+  return step.kind == StepKind::fixed || step.kind == StepKind::drawn || step.kind == StepKind::complement ||
+         step.kind == StepKind::random;
+}
+
+bool overwrites(const Step& step) { return writes(step) || step.kind == StepKind::read_back; }
+
+std::size_t writing_step(const Plan& plan, std::size_t index) {
+  check(index < plan.steps.size(), "the step is one of the plan");
+  while (!writes(plan.steps[index])) {
+    check(index > 0, "a step of the plan writes before this one");
+    --index;
+  }
+  return index;
+}
+
+void check_plan(const Plan& plan) {
+  check_texts(plan);
+  if (plan.steps.empty() || plan.steps.size() > kPlanStepLimit)
+    refuse(plan, "has no steps, or more than " + std::to_string(kPlanStepLimit));
+  for (std::size_t index = 0; index < plan.steps.size(); ++index) {
+    check_pattern(plan, index);
+    check_complement(plan, index);
+  }
+  check_readback(plan);
+}
+
+std::string document(const Plan& plan) {
+  check_plan(plan);
+  Json steps = Json::array();
+  for (std::size_t index = 0; index < plan.steps.size(); ++index) steps.push_back(step_document(plan, index));
+  const Json json{{"category", category(plan)}, {"format", "qcbak plan 1"},  {"name", plan.name},
+                  {"source", plan.source},      {"steps", std::move(steps)}, {"title", plan.title},
+                  {"version", plan.version}};
+  return json.dump();
+}
+
+crypto::Sha256 plan_hash(const Plan& plan) { return crypto::sha256(as_bytes(document(plan))); }
+
+const Plan& shipped_plan(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Plan& plan : shipped_plans()) {
+    if (plan.name == name) return plan;
+    names.push_back(plan.name);
+  }
+  const std::string meant = nearest(name, names);
+  Error error(ErrorCode::usage, "no plan is called " + printable(name));
+  if (!meant.empty()) error.with_hint("perhaps " + meant + " is meant");
+  throw error;
+}
+
+}  // namespace qcbak::wipe
