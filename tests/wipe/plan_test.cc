@@ -58,8 +58,8 @@ std::string short_name(const nlohmann::json& step) {
 // The steps as the document of the plan prints them.
 std::string printed(const Plan& plan) {
   std::string text;
-  for (const auto& step : nlohmann::json::parse(document(plan)).at("steps"))
-    text += (text.empty() ? "" : " ") + short_name(step);
+  const auto json = nlohmann::json::parse(document(plan));
+  for (const auto& step : json.at("steps")) text += (text.empty() ? "" : " ") + short_name(step);
   return text;
 }
 
