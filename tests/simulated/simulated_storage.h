@@ -11,7 +11,6 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,14 +20,9 @@
 
 #include "backup/storage/storage.h"
 #include "base/guarded.h"
+#include "tests/simulated/power_lost.h"
 
 namespace qcbak::simulated {
-
-// The process is dead. Not an Error, so that code handling failures cannot survive its own death.
-class PowerLost final : public std::exception {
- public:
-  const char* what() const noexcept override { return "the simulated process is dead"; }
-};
 
 // What several handles share. It knows what can be seen and what is durable: bytes and names that were not flushed may
 // be gone after a power loss. Outlives its handles. Thread-safe.
