@@ -1,0 +1,158 @@
+#include "wipe/journal.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "tests/support/seeded_random.h"
+#include "tests/support/temporary_directory.h"
+
+namespace qcbak::wipe {
+namespace {
+
+constexpr std::size_t kFileLimit = 1U << 30;
+
+JobBeginning beginning() {
+  tests::SeededRandom random(5);
+  JobBeginning beginning{document(shipped_plan("nist-clear")),
+                         {"ACME", "Disk \xff", "S123456", "1.0", "naa.5"},
+                         1 << 20,
+                         4096,
+                         JobSecret::random(random),
+                         Time{-5}};
+  return beginning;
+}
+
+RangeSet ranges(std::uint64_t first, std::size_t count) {
+  RangeSet set;
+  for (std::size_t i = 0; i < count; ++i) set.add({first + i * 100, 10 + i % 3});
+  return set;
+}
+
+// No two fields alike.
+Progress progress(std::uint64_t salt) {
+  StepProgress left;
+  StepProgress done{Time{1},         Time{2},         3 + salt,       4, 5, 6, 7, ranges(8, 1), ranges(1000, 2),
+                    ranges(2000, 3), ranges(3000, 4), ranges(4000, 5)};
+  StepProgress running{Time{-9}, std::nullopt, 10, 11, 12, 13, 14, {}, {}, {}, {}, {}};
+  return {{left, done, running}, {{Time{15}, Time{16}, 17, 18}, {Time{19}, Time{20}, 21, 22}}};
+}
+
+void expect_beginning(const JobBeginning& found) {
+  const JobBeginning expected = beginning();
+  EXPECT_EQ(found.plan_document, expected.plan_document);
+  EXPECT_EQ(found.identity, expected.identity);
+  EXPECT_EQ(found.size_bytes, expected.size_bytes);
+  EXPECT_EQ(found.physical_block_bytes, expected.physical_block_bytes);
+  EXPECT_TRUE(equal(found.secret.view(), expected.secret.view()));
+  EXPECT_EQ(found.time, expected.time);
+}
+
+class JournalTest : public testing::Test {
+ protected:
+  // The bytes of a journal of so many progresses.
+  Bytes file_of(std::uint64_t progresses) {
+    Journal journal = Journal::create(path_, beginning());
+    for (std::uint64_t i = 1; i <= progresses; ++i) journal.append(progress(i));
+    return read_file(path_, kFileLimit);
+  }
+  ErrorCode opening_fails_with() {
+    try {
+      Journal::open(path_);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::failed;
+  }
+
+  tests::TemporaryDirectory directory_;
+  std::string path_ = directory_ / "journal";
+};
+
+TEST_F(JournalTest, TellsWhatItWasTold) {
+  file_of(2);
+  const Journal journal = Journal::open(path_);
+  expect_beginning(journal.beginning());
+  EXPECT_EQ(journal.last(), progress(2));
+  struct stat status;
+  ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600);
+}
+
+TEST_F(JournalTest, KnowsNoProgressBeforeTheFirst) {
+  file_of(0);
+  EXPECT_EQ(Journal::open(path_).last(), std::nullopt);
+}
+
+TEST_F(JournalTest, GoesBackToTheLastWholeRecordWhereverItWasCutOff) {
+  const std::size_t first = file_of(0).size();
+  ::unlink(path_.c_str());
+  const Bytes file = file_of(2);
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    if (size < first) {
+      EXPECT_THROW(parse_journal(ByteView(file).first(size)), Error) << size;
+      continue;
+    }
+    const JournalContent content = parse_journal(ByteView(file).first(size));
+    ASSERT_LE(content.whole_bytes, size);
+    ASSERT_EQ(content.progress.value_or(progress(1)), progress(1)) << size;
+  }
+}
+
+TEST_F(JournalTest, TakesNoAlteredRecordForOneOfItsOwn) {
+  const Bytes file = file_of(2);
+  for (std::size_t at = 0; at < file.size(); ++at) {
+    Bytes altered = file;
+    altered[at] ^= std::byte{0x10};
+    try {
+      const JournalContent content = parse_journal(altered);
+      expect_beginning(content.beginning);
+      ASSERT_LT(content.whole_bytes, file.size()) << at;
+      ASSERT_EQ(content.progress.value_or(progress(1)), progress(1)) << at;
+    } catch (const Error&) {
+    }
+  }
+}
+
+TEST_F(JournalTest, AppendsAfterWhatWasTornOff) {
+  const Bytes file = file_of(1);
+  Bytes torn = file;
+  append(torn, as_bytes("half a record"));
+  write_file_durably(path_, torn);
+  Journal::open(path_).append(progress(7));
+  EXPECT_EQ(Journal::open(path_).last(), progress(7));
+}
+
+TEST_F(JournalTest, BelongsToOneProcessAtATime) {
+  Journal journal = Journal::create(path_, beginning());
+  EXPECT_EQ(opening_fails_with(), ErrorCode::busy);
+}
+
+TEST_F(JournalTest, OverwritesNothing) {
+  write_file_durably(path_, as_bytes("mine"));
+  EXPECT_THROW(Journal::create(path_, beginning()), Error);
+  EXPECT_EQ(to_string(read_file(path_, 100)), "mine");
+  EXPECT_EQ(opening_fails_with(), ErrorCode::damaged);
+}
+
+TEST_F(JournalTest, StaysWithinItsSize) {
+  Progress large;
+  const RangeSet many = ranges(1ULL << 40, RangeSet::kRangeLimit);
+  large.steps.assign(kPlanStepLimit, {Time{1}, Time{2}, 3, 4, 5, 6, 7, many, many, many, many, many});
+  {
+    Journal journal = Journal::create(path_, beginning());
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      large.steps[0].watermark = i;
+      journal.append(large);
+      EXPECT_EQ(opening_fails_with(), ErrorCode::busy);
+    }
+  }
+  EXPECT_LT(read_file(path_, kFileLimit).size(), kJournalRewriteBytes);
+  const Journal journal = Journal::open(path_);
+  expect_beginning(journal.beginning());
+  EXPECT_EQ(journal.last(), large);
+}
+
+}  // namespace
+}  // namespace qcbak::wipe
