@@ -1,0 +1,60 @@
+#include "tests/wipe/simulated_job.h"
+
+#include <unistd.h>
+
+#include "tests/wipe/expected_content.h"
+
+namespace qcbak::tests {
+
+using wipe::Journal;
+
+SimulatedJob::SimulatedJob(std::string_view plan_name, std::uint64_t disk_bytes)
+    : disk(disk_bytes), plan(wipe::shipped_plan(plan_name)), old_content(disk_bytes) {
+  SeededRandom(11).fill(old_content);
+  disk.plant(0, old_content);
+  options.chunk_bytes = kChunkBytes;
+  options.requests_at_once = 1;
+  options.watermark_bytes = 2 * kChunkBytes;
+  options.resume_check_bytes = 2 * kChunkBytes;
+}
+
+wipe::ConfirmedTarget SimulatedJob::confirm(simulated::SimulatedDisk& device) const {
+  const wipe::Identity identity = device.identity();
+  return wipe::confirm(wipe::inspect(device),
+                       {identity.model, identity.serial, wipe::SerialOrigin::reported, device.geometry().size_bytes,
+                        wipe::plan_hash(plan)},
+                       identity.serial.substr(identity.serial.size() - wipe::kTypedCharacters));
+}
+
+wipe::OverwriteResult SimulatedJob::run(simulated::SimulatedDisk& device, std::stop_token stop) {
+  wipe::ConfirmedTarget target = confirm(device);
+  SeededRandom random(23);
+  Journal journal = ::access(journal_path_.c_str(), F_OK) == 0
+                        ? Journal::open(journal_path_)
+                        : Journal::create(journal_path_, wipe::begin_job(target, plan, clock, random));
+  return wipe::overwrite(device, std::move(target), plan, journal, options, clock, std::move(stop));
+}
+
+wipe::JournalContent SimulatedJob::journal() const {
+  return wipe::parse_journal(read_file(journal_path_, wipe::kJournalLimit));
+}
+
+Bytes SimulatedJob::expected(std::string_view step_text, std::uint32_t step) const {
+  return expected_content(step_text, step, journal().beginning.secret.view(), disk.size_bytes());
+}
+
+bool dies_at(SimulatedJob& job, std::uint64_t nth, Death death) {
+  simulated::SimulatedDisk device(job.disk);
+  device.lose_power_at(nth);
+  try {
+    job.run(device);
+    return false;
+  } catch (const simulated::PowerLost&) {
+  }
+  if (death) job.disk.power_loss(*death);
+  return true;
+}
+
+wipe::Verdict verdict_of(const wipe::OverwriteResult& result) { return wipe::assess(wipe::facts_of(result)).verdict; }
+
+}  // namespace qcbak::tests

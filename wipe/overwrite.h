@@ -1,0 +1,52 @@
+// Overwrites a disk by a plan and reads it back. docs/sanitisation.md "Overwriting".
+#pragma once
+
+#include <functional>
+#include <stop_token>
+
+#include "base/random.h"
+#include "wipe/guard.h"
+#include "wipe/journal.h"
+#include "wipe/plan.h"
+
+namespace qcbak::wipe {
+
+// Of the step that runs. Called by one thread at a time, from any; it must not throw.
+struct OverwriteProgress {
+  std::size_t step = 0;  // index into the plan's steps
+  std::uint64_t done_bytes = 0;
+  std::uint64_t size_bytes = 0;
+};
+
+struct OverwriteOptions {
+  std::size_t chunk_bytes = 6U << 20;          // one request; a multiple of kPatternTileBytes and of the physical block
+  unsigned requests_at_once = 3;               // each with a thread and a chunk of memory
+  std::uint64_t watermark_bytes = 8ULL << 30;  // at the latest after so much …
+  std::int64_t watermark_ns = 30'000'000'000;  // … and so long, what was done is durable in the journal
+  std::uint64_t resume_check_bytes = 256U << 20;  // read before the watermark when a run goes on
+  std::uint32_t attempts_limit = 65536;           // after faults, in one step
+  std::int64_t attempts_ns = 3600'000'000'000;    // likewise
+  std::function<void(const OverwriteProgress&)> progress;
+};
+
+struct OverwriteResult {
+  ApprovedTarget approved;
+  Identity identity;
+  Geometry geometry;
+  Plan plan;
+  crypto::Sha256 plan_hash;
+  std::vector<std::string> contents;  // of each step that writes: "00", "924924", "random"; empty for the others
+  Progress progress;
+};
+
+// What a new journal begins with.
+JobBeginning begin_job(const ConfirmedTarget& target, const Plan& plan, const Clock& clock, Random& random);
+
+// Runs the plan's overwriting steps that the journal does not say are done; those that are not overwriting are left. Faults
+// of the disk are in the result. Error(refused), before anything is written, unless target, device, plan and journal are of
+// one job; Error(interrupted) after the journal holds all that was done; Error(io) when the disk is gone, or a flush or the
+// journal fails. After any of them, and after a kill or a power cut, another call with the same journal goes on.
+OverwriteResult overwrite(BlockDevice& device, ConfirmedTarget target, const Plan& plan, Journal& journal,
+                          const OverwriteOptions& options, const Clock& clock, std::stop_token stop);
+
+}  // namespace qcbak::wipe
