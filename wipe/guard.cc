@@ -45,6 +45,22 @@ std::string_view last_characters(std::string_view serial) {
 
 }  // namespace
 
+std::vector<std::string> refusals_of(const std::string& name, const Usage& usage, std::uint64_t size_bytes) {
+  std::vector<std::string> sentences;
+  const auto add = [&](const std::vector<std::string>& found, const std::string& what) {
+    if (!found.empty()) sentences.push_back(name + what + joined(found));
+  };
+  add(usage.reasons_not_a_disk, " is not a whole disk: ");
+  add(usage.system_paths, " carries the running system: ");
+  add(usage.mounts, " is mounted: ");
+  add(usage.swaps, " is used as swap: ");
+  add(usage.holders, " is in use by ");
+  add(usage.members, " belongs to something else: ");
+  if (usage.read_only) sentences.push_back(name + " is read-only");
+  if (size_bytes == 0) sentences.push_back(name + " has no room: its size is 0");
+  return sentences;
+}
+
 Inspection inspect(const BlockDevice& device) {
   Inspection inspection;
   inspection.name_ = device.name();
@@ -52,22 +68,6 @@ Inspection inspect(const BlockDevice& device) {
   inspection.geometry_ = device.geometry();
   inspection.usage_ = device.usage();
   return inspection;
-}
-
-std::vector<std::string> Inspection::refusals() const {
-  std::vector<std::string> sentences;
-  const auto add = [&](const std::vector<std::string>& found, const std::string& what) {
-    if (!found.empty()) sentences.push_back(name_ + what + joined(found));
-  };
-  add(usage_.reasons_not_a_disk, " is not a whole disk: ");
-  add(usage_.system_paths, " carries the running system: ");
-  add(usage_.mounts, " is mounted: ");
-  add(usage_.swaps, " is used as swap: ");
-  add(usage_.holders, " is in use by ");
-  add(usage_.members, " belongs to something else: ");
-  if (usage_.read_only) sentences.push_back(name_ + " is read-only");
-  if (geometry_.size_bytes == 0) sentences.push_back(name_ + " has no room: its size is 0");
-  return sentences;
 }
 
 void ConfirmedTarget::require_same(const BlockDevice& device) const {

@@ -10,6 +10,9 @@
 
 namespace qcbak::wipe {
 
+// Why a disk must not be wiped, a sentence each; empty when nothing stands against it.
+std::vector<std::string> refusals_of(const std::string& name, const Usage& usage, std::uint64_t size_bytes);
+
 // What an open disk is and is used for, asked of the disk itself.
 class Inspection {
  public:
@@ -17,8 +20,7 @@ class Inspection {
   const Identity& identity() const { return identity_; }
   const Geometry& geometry() const { return geometry_; }
   const Usage& usage() const { return usage_; }
-  // Why this disk must not be wiped, a sentence each; empty when nothing stands against it.
-  std::vector<std::string> refusals() const;
+  std::vector<std::string> refusals() const { return refusals_of(name_, usage_, geometry_.size_bytes); }
 
  private:
   friend Inspection inspect(const BlockDevice& device);

@@ -1,0 +1,159 @@
+#include "wipe/linux_block_device.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+#include "wipe/guard.h"
+#include "wipe/linux_usage.h"
+
+namespace qcbak::wipe {
+namespace {
+
+// udev holds a lock of its own while it looks at a disk that has just come.
+constexpr int kLockAttempts = 50;
+constexpr auto kBetweenLockAttempts = std::chrono::milliseconds(100);
+
+constexpr std::size_t kSerialPageHeader = 4;  // SPC-5 §7.8.18: the serial follows, as long as the fourth byte says
+
+[[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorCode::refused, sentence); }
+
+dev_t block_device_at(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) throw_errno("look at", path);
+  if (!S_ISBLK(status.st_mode)) refuse(path + " is no block device");
+  return status.st_rdev;
+}
+
+// What O_EXCL does not name.
+[[noreturn]] void refuse_busy(const std::string& path, dev_t device, const std::vector<std::string>& system_paths) {
+  const std::vector<std::string> sentences = refusals_of(path, usage_of(device, path, system_paths), 1);
+  refuse(sentences.empty() ? path + " is in use" : sentences.front());
+}
+
+UniqueFd open_exclusively(const std::string& path, dev_t device, const std::vector<std::string>& system_paths) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC));
+  if (fd) return fd;
+  if (errno == EBUSY) refuse_busy(path, device, system_paths);
+  if (errno == EROFS || errno == EACCES) refuse(path + " is read-only");
+  throw_errno("open", path);
+}
+
+void lock(const UniqueFd& fd, const std::string& path) {
+  for (int attempt = 1; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++attempt) {
+    if (errno != EWOULDBLOCK) throw_errno("lock", path);
+    if (attempt == kLockAttempts) throw Error(ErrorCode::busy, path + " is locked by another process");
+    std::this_thread::sleep_for(kBetweenLockAttempts);
+  }
+}
+
+template <class Value>
+Value ask(const UniqueFd& fd, unsigned long request, const std::string& path) {
+  Value value{};
+  if (::ioctl(fd.get(), request, &value) != 0) throw_errno("ask about", path);
+  return value;
+}
+
+std::string first_of(const std::string& sysfs, std::initializer_list<const char*> names) {
+  for (const char* const name : names)
+    if (std::optional<std::string> value = sysfs_value(sysfs + "/" + name); value && !value->empty()) return *value;
+  return "";
+}
+
+std::string without_blanks(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(' ');
+  return first == text.npos ? "" : std::string(text.substr(first, text.find_last_not_of(' ') + 1 - first));
+}
+
+// SCSI and SATA disks: the page of vital product data that holds the serial.
+std::string serial_of(const std::string& sysfs) {
+  if (std::string serial = first_of(sysfs, {"device/serial", "serial"}); !serial.empty()) return serial;
+  const UniqueFd fd(::open((sysfs + "/device/vpd_pg80").c_str(), O_RDONLY | O_CLOEXEC));
+  Bytes page(kSerialPageHeader + 0xff);
+  const ssize_t size = fd ? ::read(fd.get(), page.data(), page.size()) : -1;
+  if (size < static_cast<ssize_t>(kSerialPageHeader)) return "";
+  const std::size_t length = std::to_integer<std::size_t>(page[kSerialPageHeader - 1]);
+  const std::size_t there = static_cast<std::size_t>(size) - kSerialPageHeader;
+  return without_blanks(as_text(ByteView(page).subspan(kSerialPageHeader, std::min(length, there))));
+}
+
+// A fault of the place, unless the whole disk is gone.
+Transfer fault(const char* action, const std::string& path, int error) {
+  if (error == ENODEV || error == ENXIO || error == EBADF || error == EINVAL || error == EFAULT || error == ENOMEM)
+    throw_errno(action, path, error);
+  return {0, error};
+}
+
+}  // namespace
+
+LinuxBlockDevice::LinuxBlockDevice(std::string path, std::vector<std::string> system_paths)
+    : path_(std::move(path)), system_paths_(std::move(system_paths)), device_(block_device_at(path_)) {
+  for (const char* const system_path : {"/", "/boot", "/boot/efi"}) system_paths_.emplace_back(system_path);
+  fd_ = open_exclusively(path_, device_, system_paths_);
+  struct stat status;
+  if (::fstat(fd_.get(), &status) != 0) throw_errno("look at", path_);
+  if (!S_ISBLK(status.st_mode) || status.st_rdev != device_) refuse(path_ + " has just become another device");
+  lock(fd_, path_);
+}
+
+// The directory of the number, as long as the disk that has it is the one that is open.
+std::string LinuxBlockDevice::sysfs() const {
+  const std::string directory = sysfs_directory(device_);
+  const std::optional<std::string> there = sysfs_value(directory + "/diskseq");
+  if (there && *there != std::to_string(ask<std::uint64_t>(fd_, BLKGETDISKSEQ, path_)))
+    throw Error(ErrorCode::io, path_ + " is gone, and another disk has its name");
+  return directory;
+}
+
+Identity LinuxBlockDevice::identity() const {
+  const std::string directory = sysfs();
+  return {first_of(directory, {"device/vendor"}), first_of(directory, {"device/model"}), serial_of(directory),
+          first_of(directory, {"device/firmware_rev", "device/rev"}), first_of(directory, {"wwid", "device/wwid"})};
+}
+
+Geometry LinuxBlockDevice::geometry() const {
+  return {ask<std::uint64_t>(fd_, BLKGETSIZE64, path_), static_cast<std::uint32_t>(ask<int>(fd_, BLKSSZGET, path_)),
+          ask<unsigned>(fd_, BLKPBSZGET, path_)};
+}
+
+Usage LinuxBlockDevice::usage() const {
+  sysfs();
+  return usage_of(device_, path_, system_paths_);
+}
+
+Attachment LinuxBlockDevice::attachment() const {
+  const std::string directory = sysfs();
+  const std::string sequence = sysfs_value(directory + "/diskseq").value_or("");
+  return {sequence.empty() ? 0 : std::stoull(sequence), sysfs_value(directory + "/removable") == "1",
+          sysfs_value(directory + "/queue/rotational") == "1"};
+}
+
+Transfer LinuxBlockDevice::read(std::uint64_t offset, MutableByteView into) {
+  ssize_t done = 0;
+  do done = ::pread(fd_.get(), into.data(), into.size(), static_cast<off_t>(offset));
+  while (done < 0 && errno == EINTR);
+  if (done < 0) return fault("read", path_, errno);
+  return {static_cast<std::size_t>(done), done == 0 ? EIO : 0};  // the disk ends before its size
+}
+
+Transfer LinuxBlockDevice::write(std::uint64_t offset, ByteView from) {
+  ssize_t done = 0;
+  do done = ::pwrite(fd_.get(), from.data(), from.size(), static_cast<off_t>(offset));
+  while (done < 0 && errno == EINTR);
+  if (done < 0) return fault("write", path_, errno);
+  return {static_cast<std::size_t>(done), done == 0 ? EIO : 0};
+}
+
+void LinuxBlockDevice::flush() {
+  if (::fsync(fd_.get()) != 0) throw_errno("flush", path_);
+}
+
+}  // namespace qcbak::wipe
