@@ -189,6 +189,20 @@ TEST(OverwriteFaults, ThatPassAreOnlyCounted) {
   EXPECT_EQ(verdict_of(result), Verdict::clear);
 }
 
+// A pattern of three bytes stands otherwise in a block than in a chunk: what is written again must not be shifted.
+TEST(OverwriteFaults, AreWrittenAgainWithThePatternInItsPlace) {
+  SimulatedJob job(
+      Plan{"three", 1, "Three", "a test", {{StepKind::fixed, from_hex("924924")}, {StepKind::read_back, {}}}});
+  for (const std::uint64_t number : {1, 15}) job.disk.fail_writing(number, EIO);
+  job.options.progress = [&](const OverwriteProgress& progress) {
+    for (const std::uint64_t number : {1, 15})
+      if (progress.done_bytes == tests::kDiskBytes) job.disk.repair(number);
+  };
+  const OverwriteResult result = job.run();
+  EXPECT_EQ(job.disk.content(), job.expected("924924", 1));
+  EXPECT_EQ(verdict_of(result), Verdict::clear);
+}
+
 // A job whose blocks go bad once everything is written.
 OverwriteResult run_failing_at_readback(SimulatedJob& job, Healing healing) {
   SimulatedDisk device(job.disk);

@@ -8,8 +8,8 @@ namespace qcbak::tests {
 
 using wipe::Journal;
 
-SimulatedJob::SimulatedJob(std::string_view plan_name, std::uint64_t disk_bytes)
-    : disk(disk_bytes), plan(wipe::shipped_plan(plan_name)), old_content(disk_bytes) {
+SimulatedJob::SimulatedJob(wipe::Plan of_plan, std::uint64_t disk_bytes)
+    : disk(disk_bytes), plan(std::move(of_plan)), old_content(disk_bytes) {
   SeededRandom(11).fill(old_content);
   disk.plant(0, old_content);
   options.chunk_bytes = kChunkBytes;

@@ -18,7 +18,9 @@ inline constexpr std::uint64_t kChunks = 6;
 
 class SimulatedJob {
  public:
-  explicit SimulatedJob(std::string_view plan, std::uint64_t disk_bytes = kDiskBytes);
+  explicit SimulatedJob(std::string_view plan_name, std::uint64_t disk_bytes = kDiskBytes)
+      : SimulatedJob(wipe::shipped_plan(plan_name), disk_bytes) {}
+  explicit SimulatedJob(wipe::Plan of_plan, std::uint64_t disk_bytes = kDiskBytes);
 
   // Each call is a process: it makes the journal or opens it, and runs.
   wipe::OverwriteResult run(simulated::SimulatedDisk& device, std::stop_token stop = {});
