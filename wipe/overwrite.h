@@ -20,7 +20,7 @@ struct OverwriteProgress {
 
 struct OverwriteOptions {
   std::size_t chunk_bytes = 6U << 20;          // one request; a multiple of kPatternTileBytes and of the physical block
-  unsigned requests_at_once = 2;               // each with a thread and a chunk of memory
+  unsigned requests_at_once = 3;               // each with a thread and a chunk of memory
   std::uint64_t watermark_bytes = 8ULL << 30;  // at the latest after so much …
   std::int64_t watermark_ns = 30'000'000'000;  // … and so long, what was done is durable in the journal
   std::uint64_t resume_check_bytes = 256U << 20;  // read before the watermark when a run goes on
