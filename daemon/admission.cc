@@ -77,6 +77,8 @@ void Admission::reply_or_refuse(const std::string& what, const Caller& caller, c
     if (const auto json = body()) respond(json_reply(*json));
   } catch (const Error& error) {
     respond(error_reply(error, daemon_.audit, what, caller));
+  } catch (const std::exception& error) {
+    respond(failed_reply(what, error));
   }
 }
 
@@ -159,6 +161,8 @@ void Admission::log_in(Request& request, const std::string& from, const Server::
         respond(json_reply(finish_log_in(log_in, result)));
       } catch (const Error& error) {
         respond(error_reply(error));
+      } catch (const std::exception& error) {
+        respond(failed_reply("a log-in", error));
       }
     });
   } catch (const Error& error) {
@@ -243,7 +247,6 @@ bool Admission::lock_if_due(const std::string& name, const std::string& from) {
   if (!account || account->locked || account->failures_lately(daemon_.clock.now()) < kFailuresLimit) return false;
   daemon_.audit.account_locked(name, from);
   daemon_.register_changed();
-  end_sessions(name, "the account was locked");
   say(Level::warning, "the account of user " + name + " is locked: five log-ins failed within 30 minutes, the last one from " + from);
   return true;
 }
@@ -320,6 +323,7 @@ Json Admission::finish_change(const Change& change, const PasswordWork::Result& 
   if (!result.error.empty()) throw Error(ErrorCode::failed, result.error);
   if (change.compared && !result.is_right) {
     count_failure(change.name, change.caller.address, "the present password is wrong");
+    if (daemon_.people.accounts().account(change.name)->locked) end_sessions(change.name, "the account was locked");
     throw Error(ErrorCode::refused, "the present password is wrong");
   }
   if (result.next_is_the_same) throw Error(ErrorCode::usage, "this password will not do: it is the one before");

@@ -34,6 +34,11 @@ Reply json_reply(const Json& json) { return {200, json.dump(-1, ' ', false, Json
 
 Reply error_reply(const Error& error) { return error_reply(status_for(error.code()), error); }
 
+Reply failed_reply(const std::string& what, const std::exception& failure) {
+  say(Level::error, what + " failed: " + failure.what());
+  return error_reply(Error(ErrorCode::failed, "the daemon failed; its log says why"));
+}
+
 Reply not_logged_in() {
   return error_reply(kUnauthorized, Error(ErrorCode::refused, "nobody is logged in here, or the session has ended")
                                         .with_hint("log in: qcbak login"));

@@ -19,6 +19,7 @@
 #include "base/unique_fd.h"
 #include "daemon/message_log.h"
 #include "daemon/proxy_line.h"
+#include "daemon/replies.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -166,8 +167,7 @@ class Server::Listener : public std::enable_shared_from_this<Listener> {
       try {
         listener_->handler_(request, caller_, respond);
       } catch (const std::exception& failure) {
-        say(Level::error, std::string("a request failed: ") + failure.what());
-        respond({500, R"({"error":{"code":"failed","message":"the daemon failed; its log says why"}})", kJsonType});
+        respond(failed_reply("a request", failure));
       }
     }
 

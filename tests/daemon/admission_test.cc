@@ -232,13 +232,24 @@ TEST_F(AdmissionTest, AfterSixtyDaysAnotherPasswordHasToBeChosen) {
   EXPECT_EQ(log_in("daemon", kPassword)["must"], Json::array({"password"}));
 }
 
+// Or whoever knows a name could throw its owner out.
+TEST_F(AdmissionTest, ALockLeavesTheSessionsThatStand) {
+  open_account("daemon");
+  const std::string token = token_of("daemon", kPassword);
+  for (int i = 0; i < 5; ++i) log_in("daemon", "Wrong-pass-w0rd", "", false, "10.0.0.9");
+  EXPECT_TRUE(account("daemon").locked);
+  EXPECT_FALSE(ask("GET", "/v1/status", nullptr, token));
+}
+
 TEST_F(AdmissionTest, OneIsCountedOutWhoGuessesThePresentPassword) {
   open_account("daemon");
+  const std::string token = token_of("daemon", kPassword);
   for (int i = 0; i < 5; ++i) {
     change("daemon", "daemon", "Yet-another-w0rd", "Wrong-pass-w0rd");
     EXPECT_EQ(status_, 403);
   }
   EXPECT_TRUE(account("daemon").locked);
+  EXPECT_EQ(ask("GET", "/v1/status", nullptr, token)->status, 401);
   change("daemon", "daemon", "Yet-another-w0rd", kPassword);
   EXPECT_EQ(status_, 403);
 }
