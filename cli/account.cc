@@ -67,6 +67,7 @@ ExitCode enrol_otp(const Invocation& invocation) {
     const Json proposal = ask_daemon(control::Method::post, target, Json::object());
     if (invocation.output.json()) invocation.output.document(proposal);
     else show_proposal(invocation, proposal);
+    invocation.output.flush();
     // Without a terminal it goes on with --code.
     if (!input_is_terminal()) return ExitCode::done;
     replaces = proposal.at("replaces").get<bool>();
