@@ -9,6 +9,8 @@
 
 namespace qcbak::wipe {
 
+class CommandChannel;
+
 // As the disk reports it, byte for byte but for blanks at both ends; empty where it reports none.
 struct Identity {
   std::string vendor;
@@ -60,6 +62,8 @@ class BlockDevice {
   virtual Transfer write(std::uint64_t offset, ByteView from) = 0;
   // What was written before the call is on the medium after it.
   virtual void flush() = 0;
+  // The commands of its firmware; null where they cannot be reached. Lives as long as the device.
+  virtual CommandChannel* commands() { return nullptr; }
 };
 
 }  // namespace qcbak::wipe
