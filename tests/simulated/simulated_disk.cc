@@ -56,6 +56,9 @@ void Disk::power_loss(std::uint64_t seed) {
   state->pending.clear();
   state->visible = state->durable;
   ++state->power_losses;
+  if (firmware_ == nullptr) return;
+  state.lock().unlock();  // it may go on erasing
+  firmware_->power_cycled();
 }
 
 void Disk::fail_reading(std::uint64_t block, int errno_value, Healing healing) {
@@ -89,6 +92,22 @@ Bytes Disk::content() const {
   return seen;
 }
 
+void Disk::refuse_transfers(int errno_value) { state_.lock()->transfer_error = errno_value; }
+
+void Disk::erase(std::uint64_t offset, ByteView bytes) {
+  auto state = state_.lock();
+  place(state->visible, offset, bytes);
+  place(state->durable, offset, bytes);
+  state->pending.clear();
+}
+
+void Disk::erase_old_cells() { state_.lock()->old_cells.clear(); }
+
+void Disk::show(std::uint64_t bytes) {
+  check(bytes <= real_size_bytes(), "a disk shows no more than it has");
+  state_.lock()->shown_bytes = bytes;
+}
+
 bool Disk::old_cells_hold(ByteView needle) const {
   auto state = state_.lock();
   return std::ranges::any_of(state->old_cells, [&](const Bytes& cell) {
@@ -96,9 +115,15 @@ bool Disk::old_cells_hold(ByteView needle) const {
   });
 }
 
-std::uint64_t Disk::size_bytes() const { return state_.lock()->visible.size(); }
+std::uint64_t Disk::size_bytes() const {
+  auto state = state_.lock();
+  return state->shown_bytes.value_or(state->visible.size());
+}
+
+std::uint64_t Disk::real_size_bytes() const { return state_.lock()->visible.size(); }
 
 Transfer Disk::State::read(std::uint64_t offset, MutableByteView into) const {
+  if (transfer_error != 0) return {0, transfer_error};
   std::size_t done = 0;
   while (done < into.size()) {
     const std::uint64_t at = real(offset + done);
@@ -112,6 +137,7 @@ Transfer Disk::State::read(std::uint64_t offset, MutableByteView into) const {
 }
 
 Transfer Disk::State::write(std::uint64_t offset, ByteView from) {
+  if (transfer_error != 0) return {0, transfer_error};
   std::size_t done = 0;
   while (done < from.size()) {
     const std::uint64_t at = real(offset + done);
@@ -153,6 +179,12 @@ void SimulatedDisk::lose_power_at(std::uint64_t nth) {
   script->dies_at = script->counters.writes_and_flushes + nth;
 }
 
+void SimulatedDisk::lose_power_at_command(std::uint64_t nth, Moment moment) {
+  auto script = script_.lock();
+  script->dies_at_command = script->counters.commands + nth;
+  script->moment = moment;
+}
+
 void SimulatedDisk::delay_request(std::uint64_t nth, tests::ManualClock& clock, std::int64_t ns) {
   auto script = script_.lock();
   script->delays[script->counters.requests + nth] = {&clock, ns};
@@ -172,6 +204,17 @@ bool SimulatedDisk::dies_now() {
   if (script->dead) throw PowerLost();
   script->dead = ++script->counters.writes_and_flushes == script->dies_at;
   return script->dead;
+}
+
+wipe::CommandResult SimulatedDisk::send(const wipe::CommandRequest& request) {
+  enter();
+  auto script = script_.lock();
+  if (script->dead) throw PowerLost();
+  script->dead = ++script->counters.commands == script->dies_at_command;
+  if (script->dead && script->moment == Moment::before) throw PowerLost();
+  wipe::CommandResult result = disk_.firmware_->execute(request);
+  if (script->dead) throw PowerLost();
+  return result;
 }
 
 Guarded<Disk::State>::Access SimulatedDisk::enter() {
