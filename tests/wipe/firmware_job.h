@@ -1,0 +1,41 @@
+// A small disk with firmware, and a job of erasing it that a test may kill and take up again.
+#pragma once
+
+#include <memory>
+
+#include "tests/simulated/simulated_firmware.h"
+#include "wipe/firmware_erase.h"
+
+namespace qcbak::tests {
+
+inline constexpr std::uint64_t kFirmwareDiskBytes = 1U << 20;
+
+std::unique_ptr<simulated::SimulatedFirmware> make_firmware(simulated::Disk& disk, wipe::CommandSet command_set);
+
+class FirmwareJob {
+ public:
+  explicit FirmwareJob(wipe::FirmwareMethod of_method);
+  FirmwareJob(wipe::FirmwareMethod of_method, wipe::CommandSet command_set);
+
+  // Each call is a process.
+  wipe::FirmwareErasure run(simulated::SimulatedDisk& device, std::stop_token stop = {});
+  wipe::FirmwareErasure run() {
+    simulated::SimulatedDisk device(disk);
+    return run(device);
+  }
+  simulated::SimulatedAta& ata() { return dynamic_cast<simulated::SimulatedAta&>(*firmware); }
+  simulated::SimulatedNvme& nvme() { return dynamic_cast<simulated::SimulatedNvme&>(*firmware); }
+  simulated::SimulatedScsi& scsi() { return dynamic_cast<simulated::SimulatedScsi&>(*firmware); }
+  bool holds_old_content() const;  // any sector of it, or an old cell
+
+  wipe::FirmwareMethod method;
+  simulated::Disk disk{kFirmwareDiskBytes};
+  std::unique_ptr<simulated::SimulatedFirmware> firmware;
+  ManualClock clock;
+  wipe::FirmwareEraseOptions options;
+  wipe::JobSecret secret;
+  Bytes old_content;
+  std::optional<Bytes> saved;  // what the last process made durable
+};
+
+}  // namespace qcbak::tests
