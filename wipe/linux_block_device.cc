@@ -102,6 +102,7 @@ LinuxBlockDevice::LinuxBlockDevice(std::string path, std::vector<std::string> sy
   if (::fstat(fd_.get(), &status) != 0) throw_errno("look at", path_);
   if (!S_ISBLK(status.st_mode) || status.st_rdev != device_) refuse(path_ + " has just become another device");
   lock(fd_, path_);
+  commands_ = LinuxCommands::of(fd_.get(), sysfs_directory(device_));
 }
 
 // The directory of the number, as long as the disk that has it is the one that is open.

@@ -5,6 +5,7 @@
 
 #include "base/unique_fd.h"
 #include "wipe/block_device.h"
+#include "wipe/linux_commands.h"
 
 namespace qcbak::wipe {
 
@@ -32,6 +33,7 @@ class LinuxBlockDevice final : public BlockDevice {
   Transfer read(std::uint64_t offset, MutableByteView into) override;
   Transfer write(std::uint64_t offset, ByteView from) override;
   void flush() override;
+  CommandChannel* commands() override { return commands_.get(); }
 
  private:
   std::string sysfs() const;
@@ -39,6 +41,7 @@ class LinuxBlockDevice final : public BlockDevice {
   std::vector<std::string> system_paths_;
   dev_t device_ = 0;
   UniqueFd fd_;
+  std::unique_ptr<LinuxCommands> commands_;
 };
 
 }  // namespace qcbak::wipe
