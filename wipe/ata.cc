@@ -107,8 +107,9 @@ CommandRequest ata_request(const AtaCommand& c, Bytes to_disk, std::int64_t time
   constexpr unsigned kDataFromDisk = 0x0e;  // T_DIR, BYT_BLOK, T_LENGTH 2: as many sectors as the count says
   constexpr unsigned kDataToDisk = 0x06;
   check((c.protocol == AtaProtocol::to_disk) == !to_disk.empty(), "a command that sends data has some");
+  // A sector proves itself by its checksum, and some translators drop it when the registers are asked for too.
   unsigned transfer = kReturnRegisters;
-  if (c.protocol == AtaProtocol::from_disk) transfer |= kDataFromDisk;
+  if (c.protocol == AtaProtocol::from_disk) transfer = kDataFromDisk;
   if (c.protocol == AtaProtocol::to_disk) transfer |= kDataToDisk;
   const auto lba = [&](unsigned byte) { return static_cast<unsigned>(c.lba >> (8 * byte) & 0xff); };
   const unsigned upper = c.is_extended ? 0xff : 0;

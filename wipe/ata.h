@@ -24,7 +24,7 @@ struct AtaCommand {
   std::uint64_t lba = 0;
   std::uint8_t device = 0;
 };
-// Asks for the registers to be returned. `to_disk`: one sector, for a command that sends one.
+// Asks for the registers to be returned, but where a sector is. `to_disk`: one sector, for a command that sends one.
 CommandRequest ata_request(const AtaCommand& command, Bytes to_disk = {}, std::int64_t timeout_ns = 30'000'000'000);
 
 // What the disk's registers held after the command.

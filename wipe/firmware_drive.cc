@@ -102,7 +102,6 @@ class AtaDrive final : public FirmwareDrive {
 
   bool identify() {
     const CommandResult result = transcript_.send(ata_identify());
-    // Bridges return the sector and no registers: the sector's own form and checksum have to do.
     const std::optional<AtaIdentity> identity =
         scsi_reply(result) == Reply::done ? parse_ata_identity(result.from_disk) : std::nullopt;
     if (identity) identity_ = *identity;

@@ -213,7 +213,7 @@ Bytes SimulatedAta::identify_sector() const {
 
 CommandResult SimulatedAta::answer(const CommandRequest& request) {
   const ByteView cdb = request.command;
-  if (cdb.size() != 16 || at(cdb, 0) != 0x85 || (at(cdb, 2) & 0x20) == 0) return check_condition(5, 0x20, 0);
+  if (cdb.size() != 16 || at(cdb, 0) != 0x85) return check_condition(5, 0x20, 0);
   const bool is_extended = (at(cdb, 1) & 1) != 0;
   const unsigned upper = is_extended ? 0xff : 0;
   Taskfile t{};
@@ -226,9 +226,8 @@ CommandResult SimulatedAta::answer(const CommandRequest& request) {
   t.command = at(cdb, 14);
   const bool was_prepared = std::exchange(is_prepared_, t.command == 0xf3 || t.command == 0x27);
   if (t.command == 0xec) {
-    CommandResult result = returned({});
-    result.from_disk = identify_sector();
-    return result;
+    // As some translators do: with the registers asked for, the sector is lost.
+    return (at(cdb, 2) & 0x20) != 0 ? returned({}) : good(identify_sector());
   }
   if (t.command == 0xb4) return answer_sanitize(t);
   if (sanitizing_ == Sanitizing::running) return aborted();
@@ -300,9 +299,7 @@ CommandResult SimulatedAta::answer_dco(const Taskfile& t) {
   put_word(sector, 0, 2);
   for (unsigned i = 0; i < 4; ++i) put_word(sector, 3 + i, (real_sectors_ - 1) >> (16 * i));
   seal_sector(sector);
-  CommandResult result = returned({});
-  result.from_disk = std::move(sector);
-  return result;
+  return good(std::move(sector));
 }
 
 CommandResult SimulatedAta::answer_native(const Taskfile& t) {

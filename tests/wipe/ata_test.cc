@@ -15,7 +15,7 @@ AtaIdentity with_48_bit() {
 // device, command, control.
 TEST(AtaCommands, AreTheseBytes) {
   EXPECT_EQ(to_hex(ata_identify().command),
-            "85082e00000001000000000000"
+            "85080e00000001000000000000"
             "00ec00");
   EXPECT_EQ(to_hex(ata_sanitize_status().command),
             "85072000000000000000000000"
@@ -42,7 +42,7 @@ TEST(AtaCommands, AreTheseBytes) {
             "00f100de00bc4a"
             "f900");
   EXPECT_EQ(to_hex(ata_dco_identify().command),
-            "85082e00c20001000000000000"
+            "85080e00c20001000000000000"
             "00b100");
   EXPECT_EQ(to_hex(ata_dco_restore().command),
             "85062000c00000000000000000"

@@ -491,6 +491,16 @@ TEST(PurgeAuto, ResumesWithWhatItChose) {
   EXPECT_EQ(job.run().progress.method, ata_sanitize_block);
 }
 
+TEST(FirmwareErase, EveryAttemptHasMarkersOfItsOwn) {
+  FirmwareJob job(ata_secure_erase);
+  job.firmware->fails = true;
+  job.run();
+  const Bytes first = job.disk.content();
+  EXPECT_EQ(job.run().progress.attempt, 2);
+  const Bytes second = job.disk.content();
+  EXPECT_FALSE(equal(ByteView(first).first(kSectorBytes), ByteView(second).first(kSectorBytes)));
+}
+
 TEST(FirmwareErase, AJobKeepsToItsMethod) {
   FirmwareJob job(ata_sanitize_block);
   job.run();
