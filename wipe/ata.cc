@@ -35,7 +35,7 @@ std::string text_of(ByteView sector, std::size_t first_word, std::size_t words) 
     text.push_back(static_cast<char>(byte_at(sector, 2 * i)));
   }
   const std::size_t first = text.find_first_not_of(' ');
-  return first == text.npos ? "" : text.substr(first, text.find_last_not_of(' ') + 1 - first);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') + 1 - first);
 }
 
 bool checksum_holds(ByteView sector) {

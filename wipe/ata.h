@@ -35,8 +35,8 @@ struct AtaRegisters {
   std::uint16_t count = 0;
   bool is_whole = true;  // false: of fixed format, which has no room for the upper halves
 };
-// SAT-4 §12.2.2.6 (descriptor 09h) and §12.2.2.7 (fixed format). Nothing when the sense data hold none.
-std::optional<AtaRegisters> parse_ata_registers(ByteView sense);
+// SAT-4 §12.2.2.6 (descriptor 09h) and §12.2.2.7 (fixed format). Nothing when these sense data hold none.
+std::optional<AtaRegisters> parse_ata_registers(ByteView bytes);
 // Nothing of the disk, or registers that cannot be read: unknown.
 Reply ata_reply(const CommandResult& result);
 

@@ -248,7 +248,9 @@ class ScsiDrive final : public FirmwareDrive {
   std::optional<std::string> obstacle(FirmwareMethod method) override {
     // Disks that do not tell may still have it: what becomes of the command is looked at.
     if (supported(method) == false) return kLacking;
-    const std::optional<Polled> polled = poll(method);
+    std::optional<Polled> polled = poll(method);
+    // What has happened to a disk, such as a reset, it reports once.
+    if (!polled) polled = poll(method);
     if (!polled) return "the disk is not ready";
     if (polled->state == SanitizeState::running) return kRunning;
     return std::nullopt;

@@ -68,7 +68,7 @@ class Erasing {
         asked_(asked),
         secret_(secret),
         is_resumed_(last.has_value()),
-        progress_(last.value_or(FirmwareProgress{})),
+        progress_(std::move(last).value_or(FirmwareProgress{})),
         save_(save),
         options_(options),
         clock_(clock),
@@ -77,10 +77,10 @@ class Erasing {
 
   FirmwareErasure run() {
     require_same();
-    drive_ = open_firmware(transcript_);
+    drive_ = in_context(device_.name(), [&] { return open_firmware(transcript_); });
     require_same_serial();
     if (is_resumed_) require_asked(progress_.method);
-    if (is_resumed_ ? !goes_on() : true) begin_anew();
+    if (!is_resumed_ || !goes_on()) begin_anew();
     return finish();
   }
 
@@ -149,13 +149,14 @@ class Erasing {
     if (is_resumed_) return;
     progress_.method = asked_;
     if (asked_ != FirmwareMethod::purge_auto) return;
-    const auto found = std::ranges::find_if(kPurgeOrder, [&](FirmwareMethod m) { return drive_->reports(m); });
+    const auto* const found = std::ranges::find_if(kPurgeOrder, [&](FirmwareMethod m) { return drive_->reports(m); });
     if (found == std::end(kPurgeOrder)) refuse("the disk reports no command of its own that amounts to Purge");
     progress_.method = *found;
   }
 
   void show_what_is_hidden() {
-    for (const HiddenArea& area : remove_hidden_areas(transcript_)) {
+    const auto areas = in_context(device_.name(), [&] { return remove_hidden_areas(transcript_); });
+    for (const HiddenArea& area : areas) {
       const auto known = std::ranges::find(progress_.hidden_areas, area.kind, &HiddenArea::kind);
       if (known == progress_.hidden_areas.end())
         progress_.hidden_areas.push_back(area);
