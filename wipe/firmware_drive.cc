@@ -260,7 +260,12 @@ class ScsiDrive final : public FirmwareDrive {
 
   Reply begin(FirmwareMethod method, std::int64_t) override {
     check_set(method, CommandSet::scsi);
-    return scsi_reply(transcript_.send(scsi_sanitize(action(method))));
+    const bool was_reported = reports(method);
+    const CommandResult result = transcript_.send(scsi_sanitize(action(method)));
+    const Reply reply = scsi_reply(result);
+    // A disk that never said that it has the command has not failed at it.
+    if (reply == Reply::refused && !was_reported && is_illegal_request(result)) refuse(kLacking);
+    return reply;
   }
 
   std::optional<Polled> poll(FirmwareMethod) override {
@@ -283,6 +288,12 @@ class ScsiDrive final : public FirmwareDrive {
     const std::optional<ScsiSanitizeStatus> status =
         reply == Reply::refused ? parse_scsi_sanitize_status(result.sense) : std::nullopt;
     return status ? std::optional(Polled{status->state, status->progress}) : std::nullopt;
+  }
+
+  static bool is_illegal_request(const CommandResult& result) {
+    constexpr std::uint8_t kIllegalRequest = 0x5;
+    const std::optional<Sense> sense = parse_sense(result.sense);
+    return sense && sense->key == kIllegalRequest;
   }
 
   static ScsiSanitize action(FirmwareMethod method) {

@@ -60,6 +60,7 @@ class FirmwareDrive {
   virtual std::optional<std::string> obstacle(FirmwareMethod method) = 0;
   // As the disk says; nothing when it does not.
   virtual std::optional<std::int64_t> estimate_s(FirmwareMethod method) = 0;
+  // Error(refused) when the disk never said that it has the command, and turns out not to.
   virtual Reply begin(FirmwareMethod method, std::int64_t limit_ns) = 0;
   // How far a sanitising by this method is; nothing when there is no answer that can be read. One of another method, where
   // the disk tells it apart, is none.

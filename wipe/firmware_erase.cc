@@ -142,7 +142,7 @@ class Erasing {
     require_same();
     limit_ns_ = limit_ns();
     save(FirmwarePhase::sending);
-    take_reply(drive_->begin(progress_.method, limit_ns_));
+    take_reply(in_context(device_.name(), [&] { return drive_->begin(progress_.method, limit_ns_); }));
   }
 
   void choose() {

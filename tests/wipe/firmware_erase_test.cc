@@ -514,6 +514,12 @@ TEST(FirmwareErase, ASilentScsiDiskMayBeAskedByName) {
   EXPECT_EQ(job.run().assessment.outcome, ErasureOutcome::erased);
 }
 
+TEST(FirmwareErase, ASilentScsiDiskThatLacksTheCommandHasNotFailed) {
+  FirmwareJob job(scsi_sanitize_block);
+  job.scsi().reports_commands = job.scsi().has_block = false;
+  EXPECT_THAT(refusal_of(job), HasSubstr("does not report"));
+}
+
 constexpr std::uint64_t kShown = kFirmwareDiskBytes / kSectorBytes / 2;
 
 TEST(HiddenAreas, AreFoundRemovedMarkedAndErased) {
