@@ -12,7 +12,7 @@ set(QCBAK_LAYERS
   "backup/drill       -> base crypto backup backup/storage backup/repository backup/source"
   "backup             -> base crypto backup/storage backup/repository backup/source"
   "wipe               -> base crypto"
-  "evidence           -> base crypto config backup/repository"
+  "evidence           -> base crypto config backup/repository wipe control"
   "control            -> base"
   "daemon             -> *"
   "cli                -> *"
