@@ -22,8 +22,6 @@ namespace {
 constexpr int kLockAttempts = 50;
 constexpr auto kBetweenLockAttempts = std::chrono::milliseconds(100);
 
-constexpr std::size_t kSerialPageHeader = 4;  // SPC-5 §7.8.18: the serial follows, as long as the fourth byte says
-
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorCode::refused, sentence); }
 
 dev_t block_device_at(const std::string& path) {
@@ -62,29 +60,6 @@ Value ask(const UniqueFd& fd, unsigned long request, const std::string& path) {
   return value;
 }
 
-std::string first_of(const std::string& sysfs, std::initializer_list<const char*> names) {
-  for (const char* const name : names)
-    if (std::optional<std::string> value = sysfs_value(sysfs + "/" + name); value && !value->empty()) return *value;
-  return "";
-}
-
-std::string without_blanks(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(' ');
-  return first == text.npos ? "" : std::string(text.substr(first, text.find_last_not_of(' ') + 1 - first));
-}
-
-// SCSI and SATA disks: the page of vital product data that holds the serial.
-std::string serial_of(const std::string& sysfs) {
-  if (std::string serial = first_of(sysfs, {"device/serial", "serial"}); !serial.empty()) return serial;
-  const UniqueFd fd(::open((sysfs + "/device/vpd_pg80").c_str(), O_RDONLY | O_CLOEXEC));
-  Bytes page(kSerialPageHeader + 0xff);
-  const ssize_t size = fd ? ::read(fd.get(), page.data(), page.size()) : -1;
-  if (size < static_cast<ssize_t>(kSerialPageHeader)) return "";
-  const std::size_t length = std::to_integer<std::size_t>(page[kSerialPageHeader - 1]);
-  const std::size_t there = static_cast<std::size_t>(size) - kSerialPageHeader;
-  return without_blanks(as_text(ByteView(page).subspan(kSerialPageHeader, std::min(length, there))));
-}
-
 // A fault of the place, unless the whole disk is gone.
 Transfer fault(const char* action, const std::string& path, int error) {
   if (error == ENODEV || error == ENXIO || error == EBADF || error == EINVAL || error == EFAULT || error == ENOMEM)
@@ -114,11 +89,7 @@ std::string LinuxBlockDevice::sysfs() const {
   return directory;
 }
 
-Identity LinuxBlockDevice::identity() const {
-  const std::string directory = sysfs();
-  return {first_of(directory, {"device/vendor"}), first_of(directory, {"device/model"}), serial_of(directory),
-          first_of(directory, {"device/firmware_rev", "device/rev"}), first_of(directory, {"wwid", "device/wwid"})};
-}
+Identity LinuxBlockDevice::identity() const { return identity_at(sysfs()); }
 
 Geometry LinuxBlockDevice::geometry() const {
   return {ask<std::uint64_t>(fd_, BLKGETSIZE64, path_), static_cast<std::uint32_t>(ask<int>(fd_, BLKSSZGET, path_)),
@@ -130,12 +101,7 @@ Usage LinuxBlockDevice::usage() const {
   return usage_of(device_, path_, system_paths_);
 }
 
-Attachment LinuxBlockDevice::attachment() const {
-  const std::string directory = sysfs();
-  const std::string sequence = sysfs_value(directory + "/diskseq").value_or("");
-  return {sequence.empty() ? 0 : std::stoull(sequence), sysfs_value(directory + "/removable") == "1",
-          sysfs_value(directory + "/queue/rotational") == "1"};
-}
+Attachment LinuxBlockDevice::attachment() const { return attachment_at(sysfs()); }
 
 Transfer LinuxBlockDevice::read(std::uint64_t offset, MutableByteView into) {
   ssize_t done = 0;

@@ -6,15 +6,9 @@
 #include "base/unique_fd.h"
 #include "wipe/block_device.h"
 #include "wipe/linux_commands.h"
+#include "wipe/linux_disks.h"
 
 namespace qcbak::wipe {
-
-// What a certificate names beside the identity.
-struct Attachment {
-  std::uint64_t disk_sequence = 0;  // of the kernel: no other disk gets it until the next start; 0: the kernel has none
-  bool removable = false;
-  bool rotational = false;
-};
 
 // Open exclusively (O_EXCL, flock) from the constructor on: nothing can mount it, nor build anything on it.
 class LinuxBlockDevice final : public BlockDevice {

@@ -9,6 +9,8 @@
 namespace qcbak::wipe {
 namespace {
 
+constexpr std::size_t kPlanDocumentLimit = 64U << 10;
+
 using Json = nlohmann::json;  // its objects sort their keys by byte
 
 [[noreturn]] void refuse(const Plan& plan, const std::string& reason) {
@@ -83,6 +85,18 @@ std::string_view category(const Plan& plan) {
   return by_firmware ? "by-firmware" : "clear";
 }
 
+Step step_of(const Json& json) {
+  constexpr StepKind kKinds[] = {StepKind::fixed,     StepKind::drawn,
+                                 StepKind::complement, StepKind::random,
+                                 StepKind::read_back,  StepKind::remove_hidden_areas,
+                                 StepKind::firmware_erase, StepKind::check_erasure};
+  const std::string name = json.at("kind").get<std::string>();
+  for (const StepKind kind : kKinds)
+    if (step_kind_name(kind) == name)
+      return {kind, kind == StepKind::fixed ? from_hex(json.at("pattern").get<std::string>()) : Bytes{}};
+  throw Error(ErrorCode::damaged, "a step is of no known kind");
+}
+
 }  // namespace
 
 std::string_view step_kind_name(StepKind kind) {
@@ -135,6 +149,25 @@ std::string document(const Plan& plan) {
                   {"source", plan.source},      {"steps", std::move(steps)}, {"title", plan.title},
                   {"version", plan.version}};
   return json.dump();
+}
+
+Plan plan_of(std::string_view text) {
+  try {
+    if (text.size() > kPlanDocumentLimit) throw Error(ErrorCode::damaged, "the document of a plan is too long");
+    const Json json = Json::parse(text);
+    Plan plan{json.at("name").get<std::string>(),
+              json.at("version").get<std::uint32_t>(),
+              json.at("title").get<std::string>(),
+              json.at("source").get<std::string>(),
+              {}};
+    for (const Json& step : json.at("steps")) plan.steps.push_back(step_of(step));
+    if (document(plan) == text) return plan;
+  } catch (const Json::exception&) {
+    // Said below.
+  } catch (const Error&) {
+    // Likewise.
+  }
+  throw Error(ErrorCode::damaged, "this is no document of a plan");
 }
 
 crypto::Sha256 plan_hash(const Plan& plan) { return crypto::sha256(as_bytes(document(plan))); }

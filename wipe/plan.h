@@ -41,6 +41,8 @@ void check_plan(const Plan& plan);
 // Canonical JSON, of a plan that check_plan() accepts. The same plan gives the same bytes for ever.
 std::string document(const Plan& plan);
 crypto::Sha256 plan_hash(const Plan& plan);
+// Of text that may come from anywhere. Error(damaged) unless it is what document() gives for some plan.
+Plan plan_of(std::string_view document);
 
 // The plans that come with the program, in the order of the manual; they live as long as it does.
 std::span<const Plan> shipped_plans();
