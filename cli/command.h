@@ -18,7 +18,7 @@ class Output;
 struct Program;
 
 // docs: README "Exit codes". Errors that end a command have theirs in the table of base/error.h.
-enum class ExitCode : int { done = 0, failed = 1, usage = 2, incomplete = 3, damaged = 4, refused = 5 };
+enum class ExitCode : int { done = 0, failed = 1, usage = 2, incomplete = 3, damaged = 4, refused = 5, destroy = 6 };
 
 struct Option {
   enum class Times { once, many };
@@ -154,5 +154,14 @@ Command stats_command();
 Command tag_command();
 Command verify_command();
 Command verify_evidence_command();
+Command wipe_list_command();
+Command wipe_plans_command();
+Command wipe_inspect_command();
+Command wipe_request_command();
+Command wipe_approve_command();
+Command wipe_run_command();
+Command wipe_validate_command();
+Command wipe_certificate_command();
+Command wipe_confirm_command();
 
 }  // namespace qcbak::cli

@@ -80,6 +80,7 @@ constexpr Term kExitCodes[] = {
     {"3", "finished, but incomplete: some files could not be read or written; each is named"},
     {"4", "verification failed: data is damaged, or what was restored differs from what was backed up"},
     {"5", "refused by policy: held, locked by retention, not confirmed, or not permitted for this user"},
+    {"6", "the medium could not be sanitised: destroy it physically"},
     {"10", "no repository there"},
     {"11", "the repository is in use in a way that excludes this command"},
     {"12", "no key fits: wrong password, or this key does not open that domain"},
@@ -131,6 +132,7 @@ std::string_view summary_of_group(std::string_view verb) {
       {"key", "Manage who holds keys"},
       {"plan", "Submit, see and approve the plan that backups run to"},
       {"user", "Manage people and the keys they sign with"},
+      {"wipe", "Overwrite disks that leave the building, and certify it"},
   };
   for (const Term& group : kGroups)
     if (group.term == verb) return group.meaning;

@@ -39,15 +39,17 @@ std::string signing_key_path(const Invocation& invocation) {
   return *home + "/signing.key";
 }
 
-crypto::SignSeed open_signing_key(const Invocation& invocation) {
+Signer open_signer(const Invocation& invocation) {
   const std::string path = signing_key_path(invocation);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     throw Error(ErrorCode::wrong_key, say("you have no signing key at {}", one_line(path)))
         .with_hint(std::string(tr("make one: qcbak user enrol")));
   const crypto::SigningKeyFile file(read_file(path, crypto::kSigningKeyFileLimit));
-  return file.open(read_passphrase(invocation).view());
+  return {file.name(), file.open(read_passphrase(invocation).view())};
 }
+
+crypto::SignSeed open_signing_key(const Invocation& invocation) { return open_signer(invocation).seed; }
 
 Json sign(const crypto::SignSeed& seed, const control::Statement& statement) {
   const std::string text = control::encode(statement);

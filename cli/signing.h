@@ -16,7 +16,13 @@ std::string signing_key_path(const Invocation& invocation);
 std::string unix_user_name();  // of who types
 std::string user_name();       // who they are to the daemon: as they logged in there, else as on this machine
 
-// The key, opened with its passphrase.
+// The key, opened with its passphrase, and whose it is: the name in its file.
+struct Signer {
+  std::string name;
+  crypto::SignSeed seed;
+};
+Signer open_signer(const Invocation& invocation);
+// The key alone.
 crypto::SignSeed open_signing_key(const Invocation& invocation);
 // The members "statement" and "signature" of a request.
 Json sign(const crypto::SignSeed& seed, const control::Statement& statement);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "cli/dossier_file.h"
 #include "cli/evidence.h"
 #include "cli/messages.h"
 #include "cli/session.h"
@@ -97,7 +98,35 @@ ExitCode say_log(Output& output, const std::string& path, const evidence::LogExp
   return log.findings.empty() ? ExitCode::done : ExitCode::damaged;
 }
 
+ExitCode say_dossier(const Invocation& invocation, const std::string& path, const evidence::Dossier& dossier,
+                     const std::vector<evidence::DossierFinding>& findings) {
+  Output& output = invocation.output;
+  if (output.json()) {
+    Json summary = dossier_json(dossier);
+    summary["findings"] = dossier_findings_json(findings);
+    output.document(summary);
+  } else {
+    for (const evidence::DossierFinding& finding : findings)
+      output.line(output.styled(Output::Style::bad, printable(path) + ": " + finding_text(finding)));
+    if (findings.empty() && !output.quiet()) {
+      output.line(output.styled(Output::Style::good, tr("the dossier is as it was signed, and in order")));
+      show_dossier(output, dossier);
+    }
+  }
+  return findings.empty() ? ExitCode::done : ExitCode::damaged;
+}
+
+ExitCode check_dossier(const Invocation& invocation, const std::string& path) {
+  const bool integrity_only = invocation.arguments.has("integrity");
+  const evidence::Signers known = integrity_only ? evidence::Signers{} : trusted_roots(invocation);
+  const evidence::Dossier dossier = read_dossier(path);
+  return say_dossier(invocation, path, dossier,
+                     evidence::check(dossier, integrity_only ? nullptr : &known, invocation.clock.now()));
+}
+
 ExitCode run(const Invocation& invocation) {
+  const std::string& path = invocation.arguments.operands().front();
+  if (is_dossier(path)) return check_dossier(invocation, path);
   return check_evidence(invocation, invocation.arguments.operands().front(), {});
 }
 
@@ -106,12 +135,12 @@ ExitCode run(const Invocation& invocation) {
 evidence::Roots trusted_roots(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   evidence::Roots roots;
-  if (const auto file = arguments.value("public-key")) {
-    const Bytes pem = read_file(*file, crypto::kPublicKeyFileLimit);
-    const auto keys = in_context(printable(*file), [&] { return crypto::parse_public_keys(as_text(pem)); });
+  for (const std::string& file : arguments.values("public-key")) {
+    const Bytes pem = read_file(file, crypto::kPublicKeyFileLimit);
+    const auto keys = in_context(printable(file), [&] { return crypto::parse_public_keys(as_text(pem)); });
     roots.insert(keys.begin(), keys.end());
-    return roots;
   }
+  if (!roots.empty()) return roots;
   const char* repository = std::getenv("QCBAK_REPO");
   if (!arguments.has("repo") && (repository == nullptr || *repository == 0))
     throw Error(ErrorCode::usage, std::string(tr("no public key was given")))
@@ -124,8 +153,10 @@ evidence::Roots trusted_roots(const Invocation& invocation) {
 }
 
 Option public_key_option() {
-  return {"public-key", "FILE",
-          "the public keys to judge by, as \"qcbak key export --public\" wrote them; else those of the repository"};
+  return {.name = "public-key",
+          .value = "FILE",
+          .help = "the public keys to judge by, as \"qcbak key export --public\" wrote them; else those of the repository",
+          .times = Option::Times::many};
 }
 
 ExitCode check_evidence(const Invocation& invocation, const std::string& path,
@@ -172,11 +203,11 @@ Command verify_evidence_command() {
       .name = "verify-evidence",
       .summary = "Check evidence offline",
       .description =
-          "Checks a log export or a checkpoint with nothing but the public keys given, or those of the repository. "
-          "What was altered is "
-          "named, by its entry where it has one, and the exit code is 4.",
+          "Checks a log export, a checkpoint, or the dossier of a wipe with nothing but the public keys given, or those "
+          "of the repository. What was altered is named, by its entry where it has one, and the exit code is 4.",
       .operands = {"FILE", 1, 1},
-      .options = {public_key_option()},
+      .options = {public_key_option(),
+                  {"integrity", "", "of a dossier: only that nothing was altered since it was signed, by whoever that was"}},
       .examples = {{"qcbak verify-evidence log.jsonl --public-key site.pem",
                     "on a machine that never saw the repository"}},
       .run = run,

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "evidence/html.h"
 
 namespace qcbak::evidence {
 namespace {
@@ -22,27 +23,9 @@ constexpr const char* kStyle =
     "#888;padding-top:.3em;min-height:5em}"
     "@media print{body{margin:0}}";
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
 std::string words(const Json& value) {
   if (value.is_null()) return "–";
   return escaped(value.is_string() ? value.get<std::string>() : value.dump());
-}
-
-std::string both(const std::string& vietnamese, const std::string& english) {
-  return vietnamese + "<br><small>" + english + "</small>";
 }
 
 std::string lines(const Json& texts) {
@@ -100,10 +83,6 @@ std::string row(const std::string& name, const Json& job) {
   for (const std::string& cell : {source(job), when(job), where(job), extent(job), method(job), kept(job)})
     out += "<td>" + cell + "</td>";
   return out + "</tr>\n";
-}
-
-std::string fact(const std::string& vietnamese, const std::string& english, const std::string& value) {
-  return "<dt>" + vietnamese + " <small>" + english + "</small></dt><dd>" + value + "</dd>\n";
 }
 
 std::string state(const Json& plan) {

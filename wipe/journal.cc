@@ -57,10 +57,11 @@ void write_identity(Writer& writer, const Identity& identity) {
 Bytes encode_beginning(const JobBeginning& beginning) {
   Bytes body;
   Writer writer(body);
-  writer.map(7).uint(1).uint(kVersion).uint(2).text(beginning.plan_document).uint(3);
+  writer.map(beginning.order.is_zero() ? 7 : 8).uint(1).uint(kVersion).uint(2).text(beginning.plan_document).uint(3);
   write_identity(writer, beginning.identity);
   writer.uint(4).uint(beginning.size_bytes).uint(5).uint(beginning.physical_block_bytes);
   writer.uint(6).bytes(beginning.secret.view()).uint(7).integer(beginning.time.ns);
+  if (!beginning.order.is_zero()) writer.uint(8).bytes(beginning.order.view());
   return body;
 }
 
@@ -128,6 +129,10 @@ JobBeginning decode_beginning(ByteView body) {
         break;
       case 6: beginning.secret = JobSecret(reader.bytes_of(JobSecret::kSize)); break;
       case 7: beginning.time = {reader.integer()}; break;
+      case 8:
+        beginning.order = crypto::Sha256(reader.bytes_of(crypto::Sha256::kSize));
+        if (beginning.order.is_zero()) throw Error(ErrorCode::damaged, "what gave leave is empty");
+        break;
       default: map.unknown();
     }
   reader.finish();

@@ -22,6 +22,7 @@ struct JobBeginning {
   std::uint32_t physical_block_bytes = 0;
   JobSecret secret;
   Time time;
+  crypto::Sha256 order = {};  // what gave leave for this job, so that no other goes on from its journal; zeros: not said
 };
 
 // Of one step of the plan.

@@ -338,7 +338,8 @@ JobBeginning begin_job(const ConfirmedTarget& target, const Plan& plan, const Cl
           target.geometry().size_bytes,
           target.geometry().physical_block_bytes,
           JobSecret::random(random),
-          clock.now()};
+          clock.now(),
+          {}};
 }
 
 OverwriteResult overwrite(BlockDevice& device, ConfirmedTarget target, const Plan& plan, Journal& journal,

@@ -1,0 +1,80 @@
+// qcbak wipe certificate
+#include "base/error.h"
+#include "cli/dossier_file.h"
+#include "cli/messages.h"
+#include "cli/new_file.h"
+#include "cli/text.h"
+#include "evidence/certificate_page.h"
+
+namespace qcbak::cli {
+namespace {
+
+// What stands against a certificate for the first medium that gets none.
+struct Missing {
+  std::string why;  // empty: all of them get one
+  ExitCode code = ExitCode::done;
+};
+
+Missing missing_certificate(const evidence::Dossier& dossier) {
+  Missing missing;
+  for (std::size_t i = 0; i < dossier.request.media.size(); ++i) {
+    const std::string why = evidence::why_no_certificate(dossier, i);
+    if (why.empty()) continue;
+    const evidence::WipeRun* run = evidence::last_run(dossier, i);
+    const bool destroy = run != nullptr && run->exit_code == evidence::exit_code_of(wipe::Verdict::destroy);
+    if (missing.why.empty() || (destroy && missing.code != ExitCode::destroy))
+      missing = {say("medium {} gets no certificate: {}", i + 1, translate_message(one_line(why))),
+                 destroy ? ExitCode::destroy : ExitCode::refused};
+  }
+  return missing;
+}
+
+void put(const Invocation& invocation, const std::string& text) {
+  const std::string path = invocation.arguments.text("output");
+  if (path.empty()) return invocation.output.bytes(as_bytes(text));
+  NewFile file(path, NewFile::kForAll);
+  file.write(as_bytes(text));
+  file.keep();
+}
+
+ExitCode run_certificate(const Invocation& invocation) {
+  const std::string format = invocation.arguments.value("format").value_or("json");
+  if (format != "json" && format != "html")
+    throw Error(ErrorCode::usage, say("\"{}\" is no format of a certificate", printable(format)))
+        .with_hint(std::string(tr("give json or html")));
+  const evidence::Dossier dossier =
+      read_sound_dossier(invocation, invocation.arguments.operands().front(), ErrorCode::damaged);
+  const Missing missing = missing_certificate(dossier);
+  if (format == "html")
+    put(invocation, evidence::certificate_page(dossier, {}));
+  else if (missing.why.empty())
+    put(invocation, evidence::encode(dossier));
+  if (!missing.why.empty())
+    invocation.output.warn(missing.code == ExitCode::destroy
+                               ? say("{}; have it destroyed physically", missing.why)
+                               : say("{}; it needs a run that succeeds, and somebody who accepts it", missing.why));
+  return missing.code;
+}
+
+}  // namespace
+
+Command wipe_certificate_command() {
+  return {
+      .name = "wipe certificate",
+      .summary = "Write the certificate of a wipe",
+      .description =
+          "Writes the certificate of a dossier that was accepted: as JSON, which is the dossier itself and what \"qcbak "
+          "verify-evidence\" checks, or as a page to print, in Vietnamese and English. A medium that was not cleared gets "
+          "none: the page says so, and the exit code is 6 where it is to be destroyed, else 5.",
+      .operands = {"FILE", 1, 1},
+      .options = {{"format", "FORMAT", "json or html; json without it"},
+                  {.name = "output", .value = "FILE", .help = "where it goes; standard output without it", .letter = 'o'},
+                  people_option()},
+      .examples = {{"qcbak wipe certificate 4.json --format html --public-key people.pem -o certificate.html",
+                    "the page for the files"}},
+      .run = run_certificate,
+      .common = Command::Common::output_only,
+  };
+}
+
+}  // namespace qcbak::cli

@@ -1,0 +1,176 @@
+// qcbak wipe request, approve
+#include "base/error.h"
+#include "cli/dossier_file.h"
+#include "cli/messages.h"
+#include "cli/text.h"
+#include "wipe/linux_disks.h"
+
+namespace qcbak::cli {
+namespace {
+
+constexpr std::int64_t kUsualTerm_ns = 14LL * 24 * 3600 * 1'000'000'000;
+constexpr std::size_t kTextLimit = 1024;
+
+std::string plain_text(const std::string& option, const std::string& text) {
+  if (!is_utf8(as_bytes(text)) || text.size() > kTextLimit || one_line(text) != text)
+    throw Error(ErrorCode::usage, say("--{} wants one line of text in UTF-8", option));
+  return text;
+}
+
+// Of an option given once for each device, or not at all.
+std::string of_device(const Arguments& arguments, const std::string& option, std::size_t device) {
+  const std::vector<std::string>& given = arguments.values(option);
+  if (given.empty()) return "";
+  if (given.size() != arguments.operands().size())
+    throw Error(ErrorCode::usage, say("give --{} once for each device, in their order", option));
+  return plain_text(option, given[device]);
+}
+
+const wipe::Plan& requested_plan(const Arguments& arguments) {
+  const auto name = arguments.value("plan");
+  if (!name)
+    throw Error(ErrorCode::usage, std::string(tr("wipe request wants --plan NAME")))
+        .with_hint(std::string(tr("see the plans: qcbak wipe plans")));
+  const wipe::Plan& plan = wipe::shipped_plan(*name);
+  for (const wipe::Step& step : plan.steps)
+    if (!wipe::overwrites(step))
+      throw Error(ErrorCode::usage, say("plan {} has steps by the disk's firmware, which are not in this version", plan.name))
+          .with_hint(std::string(tr("see the plans: qcbak wipe plans")));
+  return plan;
+}
+
+std::string serial_of(const Arguments& arguments, const wipe::SeenDisk& disk, std::size_t device) {
+  const std::string reported = printable(disk.identity.serial);
+  const std::string typed = of_device(arguments, "serial", device);
+  if (reported.empty() && typed.empty())
+    throw Error(ErrorCode::usage, say("{} reports no serial", one_line(disk.path)))
+        .with_hint(std::string(tr("read it from the label, and name it with --serial")));
+  if (!reported.empty() && !typed.empty() && typed != reported)
+    throw Error(ErrorCode::refused, say("{} reports the serial {}, not {}", one_line(disk.path), reported, typed))
+        .with_hint(std::string(tr("look for the right disk: qcbak wipe list")));
+  return reported.empty() ? typed : reported;
+}
+
+evidence::RequestedMedium medium_of(const Invocation& invocation, const wipe::Plan& plan, std::size_t device) {
+  const Arguments& arguments = invocation.arguments;
+  const wipe::SeenDisk disk = wipe::look_at(arguments.operands()[device]);
+  for (const std::string& refusal : disk.refusals)
+    invocation.output.warn(say("it cannot be wiped as it is now: {}", translate_message(refusal)));
+  return {of_device(arguments, "asset", device),
+          serial_of(arguments, disk, device),
+          disk.identity.serial.empty(),
+          printable(disk.identity.model),
+          printable(disk.identity.vendor),
+          disk.geometry.size_bytes,
+          plan.name,
+          wipe::plan_hash(plan)};
+}
+
+std::string chosen(const Arguments& arguments, const std::string& option, bool (*exists)(std::string_view),
+                   const std::string& unless_given, std::string_view all) {
+  const std::string text = arguments.value(option).value_or(unless_given);
+  if (!exists(text)) throw Error(ErrorCode::usage, say("--{} wants one of: {}", option, all));
+  return text;
+}
+
+struct MediaIdTag;
+using MediaListId = FixedId<MediaIdTag, 16>;
+
+evidence::WipeRequest request_of(const Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  evidence::WipeRequest request;
+  request.id = invocation.random.id<MediaListId>().hex();
+  request.reason = chosen(arguments, "reason", evidence::is_wipe_reason, "", "disposal, transfer, reuse, repair");
+  request.classification = chosen(arguments, "classification", evidence::is_classification, "not-stated",
+                                  "not-stated, ordinary, sensitive, state-secret");
+  request.destination = plain_text("destination", arguments.text("destination"));
+  const Time now = invocation.clock.now();
+  request.expires = arguments.time("expires").value_or(Time{now.ns + kUsualTerm_ns});
+  if (request.expires <= now)
+    throw Error(ErrorCode::usage, std::string(tr("it would have expired already")))
+        .with_hint(std::string(tr("give --expires a time to come")));
+  const wipe::Plan& plan = requested_plan(arguments);
+  for (std::size_t i = 0; i < arguments.operands().size(); ++i) request.media.push_back(medium_of(invocation, plan, i));
+  return request;
+}
+
+ExitCode run_request(const Invocation& invocation) {
+  const std::string path = dossier_output(invocation);
+  evidence::Dossier dossier;
+  dossier.request = request_of(invocation);
+  if (dossier.request.classification == evidence::kStateSecret)
+    throw Error(ErrorCode::refused, std::string(tr("media of the class state-secret cannot be requested for a wipe")))
+        .with_hint(std::string(tr("have them destroyed physically")));
+  sign_dossier(invocation, dossier, open_signer(invocation));
+  write_dossier(path, dossier);
+  tell_dossier(invocation, dossier, path,
+               say("next: an approver, who is not you, types: qcbak wipe approve {} -o FILE", printable(path)));
+  return ExitCode::done;
+}
+
+ExitCode run_approve(const Invocation& invocation) {
+  const std::string& from = dossier_operand(invocation);
+  const std::string path = dossier_output(invocation);
+  evidence::Dossier dossier = read_sound_dossier(invocation, from, ErrorCode::refused);
+  if (dossier.approval)
+    throw Error(ErrorCode::refused, say("{} is approved already", printable(from)))
+        .with_hint(say("wipe by it: qcbak wipe run --approval {} --confirm LAST6 -o FILE", printable(from)));
+  if (!invocation.output.json() && !invocation.output.quiet()) {
+    show_dossier(invocation.output, dossier);
+    invocation.output.flush();
+  }
+  dossier.approval.emplace();
+  sign_dossier(invocation, dossier, open_signer(invocation));
+  write_dossier(path, dossier);
+  tell_dossier(invocation, dossier, path,
+               say("next: the operator types: qcbak wipe run --approval {} --confirm LAST6 -o FILE", printable(path)));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+Command wipe_request_command() {
+  return {
+      .name = "wipe request",
+      .summary = "Request that disks be wiped",
+      .description =
+          "Puts the disks with their identity and size, the plan, the reason and the destination into a new dossier, signed "
+          "with your own key. Another person approves it. --asset and --serial are given once for each device, in their "
+          "order.",
+      .operands = {"DEVICE...", 1, evidence::kDossierMediaLimit},
+      .options = {{"plan", "NAME", "the plan to overwrite by; see \"qcbak wipe plans\""},
+                  {"reason", "REASON", "disposal, transfer, reuse or repair"},
+                  {"destination", "TEXT", "where the disks go"},
+                  {"classification", "CLASS", "of the data: ordinary, sensitive or state-secret; not-stated without it"},
+                  {.name = "asset", .value = "TAG", .help = "the asset number of a disk", .times = Option::Times::many},
+                  {.name = "serial",
+                   .value = "SERIAL",
+                   .help = "the serial on the label of a disk that reports none",
+                   .times = Option::Times::many},
+                  {"expires", "TIME", "until when the wipe may begin; 14 days from now without it"},
+                  dossier_output_option(),
+                  signing_key_option(),
+                  people_option()},
+      .examples = {{"qcbak wipe request /dev/sdb --plan hmg-is5-enhanced --reason disposal --asset TS-0412 -o 1.json",
+                    "the first page of a dossier"}},
+      .run = run_request,
+      .common = Command::Common::output_only,
+  };
+}
+
+Command wipe_approve_command() {
+  return {
+      .name = "wipe approve",
+      .summary = "Approve a request to wipe disks, with your own key",
+      .description =
+          "Shows the request, and adds your signature to a copy of the dossier. Nobody approves what they requested. It "
+          "binds each disk's serial, model and size and the plan, until the request expires.",
+      .operands = {"FILE", 1, 1},
+      .options = {dossier_output_option(), signing_key_option(), people_option()},
+      .examples = {{"qcbak wipe approve 1.json --public-key people.pem -o 2.json", "asks for the passphrase of your key"}},
+      .run = run_approve,
+      .common = Command::Common::output_only,
+  };
+}
+
+}  // namespace qcbak::cli

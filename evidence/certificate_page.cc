@@ -1,0 +1,332 @@
+#include "evidence/certificate_page.h"
+
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+#include "crypto/public_key_file.h"
+#include "evidence/html.h"
+
+namespace qcbak::evidence {
+namespace {
+
+constexpr const char* kStyle =
+    "@page{size:A4;margin:14mm 15mm}*{box-sizing:border-box}"
+    "body{font:9.5pt/1.35 'Noto Sans','DejaVu Sans',sans-serif;color:#111;margin:1.5em auto;max-width:190mm}"
+    "section{page-break-after:always}section:last-child{page-break-after:auto}"
+    "h1{font-size:15pt;margin:0}h2{font-size:10.5pt;margin:1em 0 .3em;border-bottom:1px solid #888}"
+    "p{margin:.4em 0}p.en,small{color:#555;font-size:8pt}h2 small{font-weight:400}"
+    "table{border-collapse:collapse;width:100%;margin:.4em 0}"
+    "th,td{border:1px solid #888;padding:.2em .4em;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+    "th{background:#eee;font-weight:600}td.n,th.n{text-align:right}tr,.sign{page-break-inside:avoid}"
+    "thead{display:table-header-group}code{font-size:7.5pt;overflow-wrap:anywhere}"
+    "dl{display:grid;grid-template-columns:54mm 1fr;gap:.12em .8em;margin:.3em 0}dt{font-weight:600}"
+    "dd{margin:0;overflow-wrap:anywhere}dd.blank{border-bottom:1px dotted #555;min-height:1.3em}"
+    ".says{border:1px solid #111;padding:.4em .7em;margin:.6em 0}.none{border:2px solid #111;padding:.6em .9em}"
+    ".sign{display:grid;grid-template-columns:1fr 1fr 1fr;gap:.8em 1.5em;margin-top:.8em}"
+    ".sign div{border-top:1px solid #888;padding-top:.2em;min-height:22mm}"
+    "@media print{body{margin:0;max-width:none}}";
+
+using Sentence = std::pair<const char*, const char*>;  // English and Vietnamese
+
+constexpr Sentence kSentences[] = {
+    {"everything was written and read back", "mọi khối đã được ghi và đọc lại"},
+    {"everything was read back; some blocks failed on the way", "mọi khối đã được đọc lại; một số khối có lỗi trong quá trình"},
+    {"nothing was done to the disk", "chưa làm gì trên ổ đĩa"},
+    {"the disk's own erasure failed", "lệnh xóa của chính ổ đĩa thất bại"},
+    {"the disk's own erasure was seen to succeed", "đã thấy lệnh xóa của chính ổ đĩa thành công"},
+    {"the plan has steps whose outcome is not known", "quy trình có bước không rõ kết quả"},
+    {"a step of the plan did not come to its end", "một bước của quy trình chưa kết thúc"},
+    {"blocks could not be written in the last pass", "có khối không ghi được ở lượt cuối"},
+    {"blocks could not be read back", "có khối không đọc lại được"},
+    {"blocks did not hold what was written, as in an earlier run", "có khối không giữ đúng nội dung đã ghi, như ở lần chạy trước"},
+    {"blocks did not hold what was written", "có khối không giữ đúng nội dung đã ghi"},
+    {"not every byte of the disk was read back", "không phải mọi byte của ổ đĩa đã được đọc lại"},
+    {"nothing was done to this medium", "chưa làm gì với phương tiện này"},
+    {"nobody has validated what was done", "chưa có ai thẩm định việc đã làm"},
+    {"what was done was rejected", "việc đã làm không được chấp nhận"},
+    {"disposal", "thanh lý"},
+    {"transfer", "chuyển giao"},
+    {"reuse", "tái sử dụng"},
+    {"repair", "sửa chữa bên ngoài"},
+    {"not-stated", "không nêu"},
+    {"ordinary", "thông thường"},
+    {"sensitive", "nhạy cảm"},
+    {"state-secret", "bí mật nhà nước"},
+    {"fixed", "ghi mẫu cố định"},
+    {"drawn", "ghi một byte được chọn ngẫu nhiên"},
+    {"complement", "ghi phần bù của lượt trước"},
+    {"random", "ghi dữ liệu ngẫu nhiên"},
+    {"read-back", "đọc lại và so sánh từng byte"},
+};
+
+std::string in_both(const std::string& english) {
+  for (const auto& [known, vietnamese] : kSentences)
+    if (english == known) return both(vietnamese, escaped(english));
+  return escaped(english);
+}
+
+std::string in_one_line(const std::string& english) {
+  for (const auto& [known, vietnamese] : kSentences)
+    if (english == known) return std::string(vietnamese) + " <small>" + escaped(english) + "</small>";
+  return escaped(english);
+}
+
+std::string code(const std::string& text) { return "<code>" + escaped(text) + "</code>"; }
+
+std::string or_dash(const std::string& text) { return text.empty() ? "–" : escaped(text); }
+
+std::string heading(const std::string& vietnamese, const std::string& english) {
+  return "<h2>" + vietnamese + " <small>" + english + "</small></h2>\n";
+}
+
+// A line to fill in by hand.
+std::string blank(const std::string& vietnamese, const std::string& english) {
+  return "<dt>" + vietnamese + " <small>" + english + "</small></dt><dd class=\"blank\"></dd>\n";
+}
+
+std::string size_text(std::uint64_t bytes) {
+  std::string digits = std::to_string(bytes);
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, "\u202f");
+  return digits;
+}
+
+std::string time_text(const std::optional<Time>& time) { return time ? utc_seconds(*time) : "–"; }
+
+std::string serial_text(const RequestedMedium& medium) {
+  return "<b>" + or_dash(medium.serial) + "</b> <small>" +
+         (medium.serial_by_hand ? "nhập bằng tay từ nhãn: ổ đĩa không báo / entered by hand from the label: the disk reports none"
+                                : "ổ đĩa tự báo / as the disk reports it") +
+         "</small>";
+}
+
+std::string medium_type(const WipeRun* run) {
+  if (run == nullptr) return "–";
+  std::string text = run->attachment.rotational ? "đĩa quay / rotating" : "không quay / not rotating";
+  if (run->attachment.removable) text += ", tháo rời được / removable";
+  return text;
+}
+
+std::string medium_facts(const Dossier& dossier, const RequestedMedium& medium, const WipeRun* run) {
+  std::string out = heading("Phương tiện", "medium") + "<dl>" +
+                    fact("Nhà sản xuất", "manufacturer", or_dash(medium.vendor)) +
+                    fact("Kiểu máy", "model", or_dash(medium.model)) + fact("Số sê-ri", "serial", serial_text(medium)) +
+                    fact("Mã tài sản", "property number", or_dash(medium.asset)) +
+                    fact("Loại", "type, as the kernel says", medium_type(run)) +
+                    fact("Dung lượng", "size", size_text(medium.size_bytes) + " byte");
+  if (run != nullptr)
+    out += fact("Sector; khối vật lý", "sector; block",
+                std::to_string(run->geometry.logical_sector_bytes) + "; " +
+                    std::to_string(run->geometry.physical_block_bytes) + " byte") +
+           fact("Firmware; WWID", "", or_dash(run->identity.firmware) + "; " + or_dash(run->identity.wwid));
+  return out + fact("Phân loại trước khi xóa", "classification before", in_one_line(dossier.request.classification)) +
+         blank("Phân loại sau khi xóa", "after") + blank("Nguồn: máy, đơn vị", "source") +
+         blank("Dữ liệu đã sao lưu? Ở đâu?", "backed up?") +
+         fact("Lý do", "reason", in_one_line(dossier.request.reason)) +
+         fact("Nơi đến", "destination", or_dash(dossier.request.destination)) + "</dl>\n";
+}
+
+std::string category(const WipeRun& run) {
+  return run.verdict == "purge" ? "Purge" : "Clear";
+}
+
+std::uint64_t bytes_read_back(const WipeRun& run, const wipe::Plan& plan) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < run.progress.steps.size(); ++i)
+    if (plan.steps.at(i).kind == wipe::StepKind::read_back) bytes = run.progress.steps[i].done_bytes;
+  return bytes;
+}
+
+// What was written and what was read back, and no more.
+std::string statement_of(const WipeRun& run, const wipe::Plan& plan) {
+  const std::string size = size_text(run.geometry.size_bytes), read = size_text(bytes_read_back(run, plan));
+  return "<div class=\"says\">" +
+         both("Phương tiện đã được ghi đè theo quy trình <b>" + escaped(plan.title) +
+                  "</b>. Sau lượt ghi cuối, đã đọc lại " + read + " trên " + size +
+                  " byte, và chúng đúng với nội dung đã ghi.",
+              "The medium was overwritten by the procedure " + escaped(plan.title) + ". After the last pass " + read +
+                  " of " + size + " bytes were read back, and held what had been written.") +
+         "<br>" +
+         both("Mức theo NIST SP 800-88: <b>" + category(run) + "</b>. Việc ghi đè không chạm tới những khối mà ổ đĩa đã "
+              "loại khỏi sử dụng và các ô nhớ dự phòng của bộ nhớ flash.",
+              "Category by NIST SP 800-88: " + category(run) +
+                  ". Overwriting does not reach blocks that the disk has put out of use, nor the spare cells of flash.") +
+         "</div>\n";
+}
+
+std::string method_facts(const WipeRun& run, const RequestedMedium& medium, const wipe::Plan& plan) {
+  const std::vector<wipe::Segment>& segments = run.progress.segments;
+  return heading("Việc đã làm", "what was done") + "<dl>" +
+         fact("Mức", "category", "<b>" + category(run) + "</b>; " + in_one_line(run.verdict_reason)) +
+         fact("Phương pháp", "method", "ghi đè / overwriting") +
+         fact("Quy trình", "plan", escaped(plan.name) + ", " + std::to_string(plan.version) + "; " + escaped(plan.source)) +
+         fact("SHA-256 của quy trình", "of the plan", code(medium.plan_hash.hex())) +
+         fact("Kiểm tra", "verification", "đọc lại toàn bộ sau lượt cuối / full read-back after the last pass") +
+         fact("Công cụ", "tool", escaped(run.tool)) +
+         fact("Máy; thiết bị", "host; device",
+              escaped(run.host) + " (" + escaped(run.kernel) + "); " + escaped(run.device)) +
+         fact("Bắt đầu – kết thúc", "UTC",
+              segments.empty() ? "–"
+                               : utc_seconds(segments.front().began) + " – " + utc_seconds(segments.back().last)) +
+         fact("Mã công việc", "job", code(run.job)) + "</dl>\n";
+}
+
+std::string header_row(std::initializer_list<Sentence> columns) {
+  std::string out = "<table><thead><tr>";
+  for (const auto& [vietnamese, english] : columns) out += "<th>" + both(vietnamese, english) + "</th>";
+  return out + "</tr></thead><tbody>\n";
+}
+
+std::string steps_table(const WipeRun& run, const wipe::Plan& plan) {
+  std::string out = header_row({{"Bước", "step"},
+                                {"Việc", "what"},
+                                {"Mẫu", "pattern"},
+                                {"Byte", "bytes"},
+                                {"Bắt đầu", "began"},
+                                {"Kết thúc", "ended"},
+                                {"Lỗi; thử lại", "errors; retries"}});
+  for (std::size_t i = 0; i < run.progress.steps.size(); ++i) {
+    const wipe::StepProgress& step = run.progress.steps[i];
+    out += "<tr><td class=\"n\">" + std::to_string(i + 1) + "</td><td>" +
+           in_both(std::string(wipe::step_kind_name(plan.steps.at(i).kind))) + "</td><td>" + or_dash(run.contents[i]) +
+           "</td><td class=\"n\">" + size_text(step.done_bytes) + "</td><td>" + time_text(step.began) + "</td><td>" +
+           time_text(step.ended) + "</td><td class=\"n\">" + std::to_string(step.errors) + "; " +
+           std::to_string(step.retries) + "</td></tr>\n";
+  }
+  return out + "</tbody></table>\n";
+}
+
+std::string ranges_text(const wipe::RangeSet& set) {
+  constexpr std::size_t kShown = 8;
+  std::string out = size_text(set.total_bytes()) + " byte:";
+  for (std::size_t i = 0; i < set.ranges().size() && i < kShown; ++i)
+    out += " " + std::to_string(set.ranges()[i].offset) + "+" + std::to_string(set.ranges()[i].size_bytes);
+  return set.ranges().size() > kShown ? out + " …" : out;
+}
+
+std::string exceptions_of_step(std::size_t number, const wipe::StepProgress& step) {
+  const std::pair<const wipe::RangeSet*, std::string> kinds[] = {
+      {&step.bad, "không ghi được / not written"},
+      {&step.set_aside, "chưa xử lý / left undone"},
+      {&step.unreadable, "không đọc được / unreadable"},
+      {&step.mismatching, "không khớp / mismatching"},
+      {&step.healed, "đọc được sau khi ghi lại / healed by writing again"}};
+  std::string out;
+  for (const auto& [set, name] : kinds)
+    if (!set->empty()) out += "<li>bước / step " + std::to_string(number) + ", " + name + ": " + ranges_text(*set) + "</li>\n";
+  if (step.restarts > 0)
+    out += "<li>bước / step " + std::to_string(number) + ": làm lại từ đầu / begun anew: " + std::to_string(step.restarts) +
+           "</li>\n";
+  return out;
+}
+
+std::string exceptions(const WipeRun& run) {
+  std::string items;
+  for (std::size_t i = 0; i < run.progress.steps.size(); ++i)
+    items += exceptions_of_step(i + 1, run.progress.steps[i]);
+  return heading("Ngoại lệ", "exceptions") + (items.empty() ? "<p>Không có. <small>None.</small></p>\n" : "<ul>\n" + items + "</ul>\n");
+}
+
+std::string segments(const WipeRun& run) {
+  constexpr std::size_t kShown = 32;
+  if (run.progress.segments.size() < 2) return "";
+  std::string out = heading("Các đoạn thực hiện", "the work was interrupted; its segments") +
+                    header_row({{"Đoạn", "segment"}, {"Bắt đầu", "began"}, {"Ghi nhận cuối", "last progress"}, {"Từ bước", "from step"}, {"Vị trí", "offset"}});
+  for (std::size_t i = 0; i < run.progress.segments.size() && i < kShown; ++i) {
+    const wipe::Segment& segment = run.progress.segments[i];
+    out += "<tr><td class=\"n\">" + std::to_string(i + 1) + "</td><td>" + utc_seconds(segment.began) + "</td><td>" +
+           utc_seconds(segment.last) + "</td><td class=\"n\">" + std::to_string(segment.step + 1) +
+           "</td><td class=\"n\">" + size_text(segment.offset) + "</td></tr>\n";
+  }
+  out += "</tbody></table>\n";
+  if (run.progress.segments.size() > kShown)
+    out += "<p><small>… " + std::to_string(run.progress.segments.size()) + " đoạn / segments</small></p>\n";
+  return out;
+}
+
+std::string person_row(const std::string& vietnamese, const std::string& english, const Signed& by) {
+  const std::string remark = by.statement.reason.empty() ? "" : "<br><small>" + escaped(by.statement.reason) + "</small>";
+  return "<tr><td>" + both(vietnamese, english) + "</td><td><b>" + escaped(by.statement.by) + "</b>" + remark + "</td><td>" +
+         escaped(by.statement.time) + "</td><td>" + code(crypto::fingerprint(by.key)) + "</td></tr>\n";
+}
+
+std::string people(const Dossier& dossier, const WipeRun* run) {
+  std::string out = heading("Những người đã ký số (Ed25519)", "who signed, each over all that was there before") +
+                    header_row({{"Vai trò", "role"}, {"Tên", "name"}, {"Thời điểm", "time"}, {"Dấu vân tay của khóa", "fingerprint of the key"}}) +
+                    person_row("Đề nghị", "requested", dossier.request.by);
+  if (dossier.approval) out += person_row("Phê duyệt", "approved", dossier.approval->by);
+  if (run != nullptr) out += person_row("Thực hiện", "performed, verified", run->by);
+  if (dossier.validation)
+    out += dossier.validation->decision == Decision::accept
+               ? person_row("Thẩm định: chấp nhận", "validated: accepted", dossier.validation->by)
+               : person_row("Thẩm định: không chấp nhận", "validated: rejected", dossier.validation->by);
+  if (dossier.confirmation) out += person_row("Chủ quản xác nhận", "the owner confirmed", dossier.confirmation->by);
+  return out + "</tbody></table>\n";
+}
+
+std::string signature_lines() {
+  std::string out = "<div class=\"sign\">";
+  for (const auto& [vietnamese, english] :
+       std::initializer_list<Sentence>{{"Người thực hiện", "performed by"},
+                                       {"Người thẩm định", "validated by"},
+                                       {"Chủ quản hệ thống", "owner; concurrence"}})
+    out += "<div>" + both(vietnamese, english) +
+           "<br><small>chức vụ, nơi, điện thoại, ngày, chữ ký / title, place, telephone, date, signature</small></div>";
+  return out + "</div>\n";
+}
+
+std::string integrity(const Dossier& dossier) {
+  return heading("Kiểm tra tờ này", "how to check this page") + "<p>" +
+         both("SHA-256 của hồ sơ (tệp JSON) mà tờ này trình bày:", "SHA-256 of the dossier (the JSON file) that this page shows:") +
+         "<br>" + code(crypto::sha256(as_bytes(encode(dossier))).hex()) + "<br><code>qcbak verify-evidence " +
+         "FILE --public-key people.pem</code></p>\n";
+}
+
+std::string title(const std::string& vietnamese, const std::string& english, const Dossier& dossier, std::size_t medium) {
+  return "<h1>" + vietnamese + "</h1><p class=\"en\">" + english + "</p><p>" + "Số / No. " +
+         code(dossier.request.id + "-" + std::to_string(medium + 1)) + "</p>\n";
+}
+
+std::string certificate(const Dossier& dossier, std::size_t medium) {
+  const WipeRun& run = *last_run(dossier, medium);
+  const wipe::Plan plan = wipe::plan_of(run.plan_document);
+  const RequestedMedium& requested = dossier.request.media[medium];
+  return title("Giấy chứng nhận xóa dữ liệu trên phương tiện lưu trữ", "Certificate of media sanitisation", dossier, medium) +
+         statement_of(run, plan) + medium_facts(dossier, requested, &run) + method_facts(run, requested, plan) +
+         steps_table(run, plan) + exceptions(run) + segments(run) + people(dossier, &run) + "<dl>" +
+         blank("Ghi chú", "notes") + "</dl>\n" + signature_lines() + integrity(dossier);
+}
+
+std::string no_certificate(const Dossier& dossier, std::size_t medium, const std::vector<DossierFinding>& findings) {
+  const WipeRun* run = last_run(dossier, medium);
+  std::string out = title("Không phải giấy chứng nhận", "This is no certificate", dossier, medium) + "<div class=\"none\">";
+  if (run != nullptr && run->exit_code == exit_code_of(wipe::Verdict::destroy) && findings.empty())
+    out += both("<b>Phải tiêu hủy vật lý phương tiện này.</b> " + in_both(run->verdict_reason),
+                "<b>Destroy this medium physically.</b>");
+  else if (run != nullptr && !succeeded(*run) && findings.empty())
+    out += both("<b>Việc xóa dữ liệu không đạt.</b> " + in_both(run->verdict_reason), "<b>The medium is not cleared.</b>");
+  else if (findings.empty())
+    out += in_both(why_no_certificate(dossier, medium));
+  else
+    out += both("<b>Hồ sơ này không đúng:</b>", "<b>Something is wrong with this dossier:</b>");
+  for (const DossierFinding& finding : findings)
+    out += "<br>" + escaped(finding.member) + ": " + escaped(finding.what);
+  out += "</div>\n" + medium_facts(dossier, dossier.request.media[medium], run);
+  if (run != nullptr && findings.empty()) out += steps_table(*run, wipe::plan_of(run->plan_document)) + exceptions(*run);
+  return out + people(dossier, run) + integrity(dossier);
+}
+
+}  // namespace
+
+std::string certificate_page(const Dossier& dossier, const std::vector<DossierFinding>& findings) {
+  std::string out = "<!DOCTYPE html>\n<html lang=\"vi\"><head><meta charset=\"utf-8\"><title>" + dossier.request.id +
+                    "</title><style>" + kStyle + "</style></head><body>\n";
+  for (std::size_t medium = 0; medium < dossier.request.media.size(); ++medium)
+    out += "<section>\n" +
+           (findings.empty() && why_no_certificate(dossier, medium).empty() ? certificate(dossier, medium)
+                                                                           : no_certificate(dossier, medium, findings)) +
+           "</section>\n";
+  return out + "</body></html>\n";
+}
+
+}  // namespace qcbak::evidence

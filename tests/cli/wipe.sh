@@ -1,0 +1,310 @@
+#!/usr/bin/env bash
+# A disk from the request to the owner's confirmation, by files alone: what is wiped, what is refused, what is certified.
+source "$(dirname "$0")/harness.bash"
+if ((EUID != 0)) || [[ ! -w /dev/loop-control ]] || ! command -v losetup mkfs.ext4 unshare setpriv >/dev/null ||
+  ! python3 -c 'import cryptography' 2>/dev/null; then
+  echo "skipped: it needs root, loop devices, e2fsprogs and python3-cryptography"
+  exit 77
+fi
+# Mounts of this test lie in a mount namespace of its own, and go with it, whatever happens.
+if [[ -z ${QCBAK_TEST_NAMESPACE-} ]]; then
+  cd / && rm -rf -- "$scratch"
+  QCBAK_TEST_NAMESPACE_= exec env -u TMPDIR QCBAK_TEST_NAMESPACE=1 unshare --mount --propagation private -- bash "$here/wipe.sh" "$QCBAK"
+fi
+loops=()
+clean_up_loops() {
+  swapoff "$scratch/none" 2>/dev/null
+  local loop
+  for loop in "${loops[@]}"; do
+    swapoff "$loop" 2>/dev/null
+    umount "$loop" 2>/dev/null
+    losetup -d "$loop" 2>/dev/null
+  done
+  umount "$scratch/full" 2>/dev/null
+  cleanup
+}
+trap clean_up_loops EXIT
+unset QCBAK_REPO QCBAK_PASSWORD_FILE
+export QCBAK_SOCKET=$scratch/no-daemon
+old_text="quarterly salaries of the finance unit"
+
+loop_over() {  # FILE: sets $loop
+  loop=$(losetup -f --show "$1") || fail "no loop device"
+  loops+=("$loop")
+}
+disk() {  # FILE MiB: a file, a file system with known text in it, a loop device
+  truncate -s "$2M" "$1"
+  mkfs.ext4 -q -F "$1"
+  loop_over "$1"
+  mkdir -p mnt
+  mount "$loop" mnt
+  yes "$old_text" | head -c 6000000 >mnt/salaries
+  umount mnt
+  grep -q "$old_text" "$1" || fail "the text is not on the disk"
+}
+detach() { losetup -d "$1"; }
+
+# People, each with a key of their own, made as themselves.
+chmod 711 "$scratch"
+mkdir -m 755 bin
+install -m 755 "$QCBAK" bin/qcbak
+for person in daemon games man mail; do
+  install -d -m 700 -o $person "home-$person"
+  echo "a passphrase of $person" >"home-$person/passphrase"
+  chown $person "home-$person/passphrase"
+  ok setpriv --reuid=$person --regid=nogroup --clear-groups env -u XDG_CONFIG_HOME HOME="$scratch/home-$person" \
+    QCBAK_SIGN_PASSWORD_FILE="$scratch/home-$person/passphrase" "$scratch/bin/qcbak" user enrol
+  err_has "no daemon was told"
+  cat "home-$person/.config/qcbak/signing.key.pub" >>people.pem
+done
+as() {  # PERSON wipe-command...: as root on a bench, with that person's key
+  local person=$1
+  shift
+  QCBAK_SIGN_PASSWORD_FILE=$scratch/home-$person/passphrase "$QCBAK" wipe "$@" \
+    --signing-key "$scratch/home-$person/.config/qcbak/signing.key" --public-key "$scratch/people.pem"
+}
+requester=daemon approver=games operator=man validator=mail
+
+ok qcbak wipe plans
+out_has "hmg-is5-enhanced"
+ok qcbak wipe plans navso-mfm
+out_has "7fffffff"
+ok qcbak wipe plans --json
+is "$(json 'len(d) >= 19 and all(len(p["sha256"]) == 64 for p in d)')" True
+
+# ---- From the request to the confirmation, by several plans.
+approved() {  # NAME PLAN LOOP [OPTIONS]: $name.1 and $name.2
+  local name=$1 plan=$2 on=$3
+  shift 3
+  ok as $requester request "$on" --plan "$plan" --reason disposal --serial "HAND-$name-4711" --asset "TS-$name" -o "$name.1" "$@"
+  ok as $approver approve "$name.1" -o "$name.2"
+}
+round=0
+for each in nist-clear:00:1 hmg-is5-enhanced:random:3 dod-3pass:random:3 navso-mfm:random:3 schneier:random:7 bsi-vsitr:aa:7; do
+  IFS=: read -r plan pattern step <<<"$each"
+  round=$((round + 1))
+  disk "$plan.img" 24
+  approved "$plan" "$plan" "$loop"
+  if ((round == 1)); then
+    ok as $operator run --approval "$plan.2" --device "$loop" --confirm 4711 --dry-run -o "$plan.3" || true
+  fi 2>/dev/null
+  last=$(printf %s "HAND-$plan-4711" | tail -c 6)
+  sum=$(sha256sum <"$plan.img")
+  ok as $operator run --approval "$plan.2" --device "$loop" --confirm "$last" --dry-run
+  out_has "would be wiped by $plan"
+  is "$(sha256sum <"$plan.img")" "$sum"
+  [[ ! -e $plan.3 && ! -e $plan.3.journal ]] || fail "a dry run leaves files"
+  ok as $operator run --approval "$plan.2" --device "$loop" --confirm "$last" -o "$plan.3"
+  out_has "clear, everything was written and read back"
+  out_has "the serial was entered by hand"
+  detach "$loop"
+  python3 "$here/wipe_content.py" "$plan.img" "$plan.3.journal" "$pattern" "$step" "$old_text" || fail "$plan left something else"
+  ends 5 as $validator certificate "$plan.3" --format html -o "$plan.none.html"
+  grep -q "Không phải giấy chứng nhận" "$plan.none.html" || fail "a page without validation is a certificate"
+  ok as $validator validate "$plan.3" --accept -o "$plan.4"
+  ok qcbak wipe certificate "$plan.4" --format html --public-key people.pem -o "$plan.html"
+  ok as $requester confirm "$plan.4" -o "$plan.5"
+  ok qcbak verify-evidence "$plan.5" --public-key people.pem
+  out_has "the dossier is as it was signed, and in order"
+  rm "$plan.img"
+done
+ok qcbak wipe certificate nist-clear.5 --public-key people.pem
+cmp -s .out nist-clear.5 || fail "the certificate as JSON is not the dossier"
+grep -qi -e "unrecoverable" -e "không thể khôi phục" ./*.html && fail "a certificate promises too much"
+grep -q "TS-nist-clear" nist-clear.html || fail "the certificate lacks the asset"
+ok qcbak verify-evidence nist-clear.5 --public-key people.pem --json
+is "$(json "(d['kind'], d['findings'], [m['by'] for m in d['signed']])")" \
+  "('dossier', [], ['daemon', 'games', 'man', 'mail', 'daemon'])"
+
+# The keys: none given, others than those who signed, and none asked for.
+ends 2 qcbak verify-evidence nist-clear.5
+one_error_line
+ends 4 qcbak verify-evidence nist-clear.5 --public-key home-daemon/.config/qcbak/signing.key.pub
+out_has "signed with a key that is not among those given"
+ok qcbak verify-evidence nist-clear.5 --integrity
+# Signatures by openssl alone, as docs/people.md says.
+python3 - nist-clear.5 <<'PYTHON'
+import json, sys
+from hashlib import sha256
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+dossier = json.load(open(sys.argv[1]))
+canonical = lambda value: json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+so_far = {"format": dossier["format"]}
+def check(member, put):
+    unsigned = {k: v for k, v in member.items() if k not in ("statement", "signature")}
+    put(unsigned)
+    assert json.loads(member["statement"])["sha256"] == sha256(canonical(so_far)).hexdigest()
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(member["public_key"])).verify(
+        bytes.fromhex(member["signature"]), b"qcbak statement 1\n" + member["statement"].encode())
+    put(member)
+for name in ("request", "approval"):
+    check(dossier[name], lambda m, n=name: so_far.__setitem__(n, m))
+so_far["runs"] = []
+for i, run in enumerate(dossier["runs"]):
+    check(run, lambda m, i=i: so_far["runs"].__setitem__(slice(i, i + 1), [m]))
+for name in ("validation", "confirmation"):
+    check(dossier[name], lambda m, n=name: so_far.__setitem__(n, m))
+assert canonical(so_far) + b"\n" == open(sys.argv[1], "rb").read()
+PYTHON
+(($? == 0)) || fail "another program does not find the signatures right"
+
+# ---- One byte changed anywhere, and blanks that JSON allows.
+size=$(stat -c %s nist-clear.5)
+for ((at = 0; at < size; at += size / 60)); do
+  python3 -c 'import sys; d = bytearray(open(sys.argv[1], "rb").read()); d[int(sys.argv[2])] ^= 1; open("altered", "wb").write(d)' nist-clear.5 $at
+  ends 4 qcbak verify-evidence altered --public-key people.pem
+done
+sed 's/,"request"/, "request"/' nist-clear.5 >altered
+ends 4 qcbak verify-evidence altered --public-key people.pem
+(cat nist-clear.5; echo) >altered
+ends 4 qcbak verify-evidence altered --public-key people.pem
+tr -d '\n' <nist-clear.5 >altered
+ends 4 qcbak verify-evidence altered --public-key people.pem
+ends 4 qcbak wipe certificate altered --public-key people.pem
+one_error_line
+ends 2 qcbak wipe certificate people.pem --public-key people.pem
+
+# ---- Refusals: exit code 5, one sentence, and the disk as it was.
+disk refused.img 16
+refused_loop=$loop
+sum=$(sha256sum <refused.img)
+unchanged() {
+  [[ $(grep -c '' .err) == 1 && $err == "qcbak: "* ]] || fail "it is not one sentence"
+  is "$(sha256sum <refused.img)" "$sum"
+}
+attempt() { as $operator run --device "$refused_loop" --confirm D-4711 -o refused.3 "$@"; }
+approved refused nist-clear "$refused_loop"
+# shellcheck disable=SC2043
+is "$(printf %s HAND-refused-4711 | tail -c 6)" d-4711
+attempt() { as $operator run --device "$refused_loop" --confirm d-4711 -o refused.3 "$@"; }
+ends 5 as $operator run --device "$refused_loop" --approval refused.2 --confirm d-4712 -o refused.3
+err_has "what was typed is not the end of the serial"
+unchanged
+ends 5 attempt --approval refused.1
+err_has "nobody has approved this request"
+unchanged
+mount "$refused_loop" mnt
+sync
+sum_mounted=$(sha256sum <refused.img)
+ends 5 attempt --approval refused.2
+err_has "is mounted"
+one_error_line
+is "$(sha256sum <refused.img)" "$sum_mounted"
+umount mnt
+sum=$(sha256sum <refused.img)
+sed 's/TS-refused/TS-refusee/' refused.2 >altered
+ends 5 attempt --approval altered
+err_has "altered or not in order"
+unchanged
+truncate -s 15M other.img
+loop_over other.img
+ends 5 as $operator run --device "$loop" --approval refused.2 --confirm d-4711 -o refused.3
+err_has "is not the disk that was approved: its size"
+unchanged
+ends 5 as $requester approve refused.1 -o own.2
+err_has "who requested it approved it"
+unchanged
+ends 5 as $requester request "$refused_loop" --plan nist-clear --reason disposal --serial X --classification state-secret -o secret.1
+err_has "state-secret"
+unchanged
+python3 - "$(date -u -d '+2 seconds' +%Y-%m-%dT%H:%M:%SZ)" >until <<<'import sys; print(sys.argv[1])'
+ok as $requester request "$refused_loop" --plan nist-clear --reason reuse --serial short-4711 --expires "$(<until)" -o short.1
+ok as $approver approve short.1 -o short.2
+sleep 3
+ends 5 as $operator run --device "$refused_loop" --approval short.2 --confirm t-4711 -o short.3
+err_has "the approval expired"
+unchanged
+mkswap -q "$refused_loop" 2>/dev/null
+if swapon "$refused_loop" 2>/dev/null; then
+  sum=$(sha256sum <refused.img)
+  ends 5 attempt --approval refused.2
+  err_has "swap"
+  unchanged
+  swapoff "$refused_loop"
+fi
+# Not without a file where the daemon's form was meant, and never over a file.
+ends 2 as $operator run 4f0c91aa --confirm d-4711
+err_has "not in this version"
+ends 2 as $approver approve 4f0c91aa
+err_has "not in this version"
+ends 2 as $requester request "$refused_loop" --plan nist-clear --reason disposal --serial X
+err_has "not in this version"
+ends 2 as $approver approve refused.1 -o refused.2
+err_has "exists already"
+ends 2 as $requester request "$refused_loop" --plan nist-clear --reason disposal -o x.1
+err_has "reports no serial"
+ends 2 as $operator run --approval refused.2 --confirm d-4711 -o refused.3
+err_has "name the disk with --device"
+ends 2 as $requester request "$refused_loop" --plan bsi-gs --reason disposal --serial X -o x.1
+ok attempt --approval refused.2
+ends 5 as $operator validate refused.3 --accept -o own.4
+err_has "an operator validated it"
+ends 5 as $operator run --device "$refused_loop" --approval refused.3 --confirm d-4711 -o again.3
+err_has "was dealt with"
+ok as $validator validate refused.3 --reject "wrong shelf" -o refused.4
+ends 5 qcbak wipe certificate refused.4 --public-key people.pem
+ends 5 as $requester confirm refused.4 -o refused.5
+err_has "what nobody accepted"
+detach "$refused_loop"
+
+# ---- Killed in the middle, several times, and asked to stop once: it goes on, and the end is as planned.
+disk killed.img 192
+approved killed schneier "$loop"
+killed_run() { as $operator run --device "$loop" --approval killed.2 --confirm d-4711 -o killed.3; }
+for i in 1 2 3 4 5; do
+  killed_run >/dev/null 2>&1 &
+  shell=$!
+  while ! [[ -e killed.3.journal ]] && kill -0 $shell 2>/dev/null; do sleep 0.02; done
+  sleep 0.4
+  mapfile -t children < <(pgrep -P $shell)
+  kill -KILL "${children[@]}" 2>/dev/null
+  wait $shell 2>/dev/null
+  [[ ! -e killed.3 ]] || fail "round $i came to its end before it was killed"
+done
+killed_run >.out 2>.err &
+shell=$!
+sleep 0.4
+mapfile -t children < <(pgrep -P $shell)
+kill -TERM "${children[@]}" 2>/dev/null
+code=0
+wait $shell || code=$?
+err=$(<.err)
+is "$code" 1
+err_has "go on with the same command"
+sed 's/"expires":"20/"expires":"21/' killed.2 >altered
+ok killed_run
+ok qcbak verify-evidence killed.3 --public-key people.pem
+segments=$(python3 -c 'import json; print(len(json.load(open("killed.3"))["runs"][0]["segments"]))')
+((segments == 7)) || fail "there are $segments segments"
+python3 "$here/wipe_content.py" killed.img killed.3.journal random 7 "$old_text" || fail "resuming left something else"
+# Its journal serves no other job.
+detach "$loop"
+loop_over killed.img
+approved other schneier "$loop"
+ends 5 as $operator run --device "$loop" --approval other.2 --confirm r-4711 --journal killed.3.journal -o other.3
+err_has "is the journal of another job"
+detach "$loop"
+
+# ---- Blocks that cannot be written: to be destroyed, and no certificate.
+mkdir full
+mount -t tmpfs -o size=24m none full
+truncate -s 32M full/disk.img
+loop_over full/disk.img
+approved full nist-clear "$loop"
+ends 6 as $operator run --device "$loop" --approval full.2 --confirm l-4711 -o full.3
+out_has "destroy"
+ok qcbak verify-evidence full.3 --public-key people.pem
+ok as $validator validate full.3 --accept -o full.4
+ends 6 qcbak wipe certificate full.4 --public-key people.pem
+[[ -z $out ]] || fail "there is a certificate"
+ends 6 qcbak wipe certificate full.4 --format html --public-key people.pem
+out_has "Phải tiêu hủy vật lý"
+detach "$loop"
+
+ok qcbak wipe list
+ok qcbak wipe list --json
+loop_over refused.img
+ok qcbak wipe inspect "$loop" --json
+is "$(json "(d['size_bytes'], d['serial'], d['refusals'])")" "(16777216, '', [])"
+ok env LC_ALL=vi_VN.UTF-8 "$QCBAK" wipe inspect "$loop"
+ends 5 qcbak wipe inspect /dev/null
