@@ -273,7 +273,8 @@ ExitCode tell_dry_run(const Invocation& invocation, const Job& job, const std::s
 }
 
 void require_sound(const Invocation& invocation, const Job& job) {
-  const auto findings = judge(invocation, job.dossier);
+  // As others will read it.
+  const auto findings = judge(invocation, read_dossier(job.output));
   if (!findings.empty())
     throw Error(ErrorCode::failed, say("the wipe is done, but its record in {} is not in order: {}", printable(job.output),
                                        finding_text(findings.front())))

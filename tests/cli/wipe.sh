@@ -7,9 +7,9 @@ if ((EUID != 0)) || [[ ! -w /dev/loop-control ]] || ! command -v losetup mkfs.ex
   exit 77
 fi
 # Mounts of this test lie in a mount namespace of its own, and go with it, whatever happens.
-if [[ -z ${QCBAK_TEST_NAMESPACE-} ]]; then
+if [[ -z ${WIPE_TEST_NAMESPACE-} ]]; then
   cd / && rm -rf -- "$scratch"
-  QCBAK_TEST_NAMESPACE_= exec env -u TMPDIR QCBAK_TEST_NAMESPACE=1 unshare --mount --propagation private -- bash "$here/wipe.sh" "$QCBAK"
+  exec env WIPE_TEST_NAMESPACE=1 unshare --mount --propagation private -- bash "$here/wipe.sh" "$QCBAK"
 fi
 loops=()
 clean_up_loops() {
@@ -79,15 +79,10 @@ approved() {  # NAME PLAN LOOP [OPTIONS]: $name.1 and $name.2
   ok as $requester request "$on" --plan "$plan" --reason disposal --serial "HAND-$name-4711" --asset "TS-$name" -o "$name.1" "$@"
   ok as $approver approve "$name.1" -o "$name.2"
 }
-round=0
 for each in nist-clear:00:1 hmg-is5-enhanced:random:3 dod-3pass:random:3 navso-mfm:random:3 schneier:random:7 bsi-vsitr:aa:7; do
   IFS=: read -r plan pattern step <<<"$each"
-  round=$((round + 1))
   disk "$plan.img" 24
   approved "$plan" "$plan" "$loop"
-  if ((round == 1)); then
-    ok as $operator run --approval "$plan.2" --device "$loop" --confirm 4711 --dry-run -o "$plan.3" || true
-  fi 2>/dev/null
   last=$(printf %s "HAND-$plan-4711" | tail -c 6)
   sum=$(sha256sum <"$plan.img")
   ok as $operator run --approval "$plan.2" --device "$loop" --confirm "$last" --dry-run
@@ -99,7 +94,7 @@ for each in nist-clear:00:1 hmg-is5-enhanced:random:3 dod-3pass:random:3 navso-m
   out_has "the serial was entered by hand"
   detach "$loop"
   python3 "$here/wipe_content.py" "$plan.img" "$plan.3.journal" "$pattern" "$step" "$old_text" || fail "$plan left something else"
-  ends 5 as $validator certificate "$plan.3" --format html -o "$plan.none.html"
+  ends 5 qcbak wipe certificate "$plan.3" --format html --public-key people.pem -o "$plan.none.html"
   grep -q "Không phải giấy chứng nhận" "$plan.none.html" || fail "a page without validation is a certificate"
   ok as $validator validate "$plan.3" --accept -o "$plan.4"
   ok qcbak wipe certificate "$plan.4" --format html --public-key people.pem -o "$plan.html"
@@ -172,10 +167,7 @@ unchanged() {
   [[ $(grep -c '' .err) == 1 && $err == "qcbak: "* ]] || fail "it is not one sentence"
   is "$(sha256sum <refused.img)" "$sum"
 }
-attempt() { as $operator run --device "$refused_loop" --confirm D-4711 -o refused.3 "$@"; }
 approved refused nist-clear "$refused_loop"
-# shellcheck disable=SC2043
-is "$(printf %s HAND-refused-4711 | tail -c 6)" d-4711
 attempt() { as $operator run --device "$refused_loop" --confirm d-4711 -o refused.3 "$@"; }
 ends 5 as $operator run --device "$refused_loop" --approval refused.2 --confirm d-4712 -o refused.3
 err_has "what was typed is not the end of the serial"
@@ -207,10 +199,9 @@ unchanged
 ends 5 as $requester request "$refused_loop" --plan nist-clear --reason disposal --serial X --classification state-secret -o secret.1
 err_has "state-secret"
 unchanged
-python3 - "$(date -u -d '+2 seconds' +%Y-%m-%dT%H:%M:%SZ)" >until <<<'import sys; print(sys.argv[1])'
-ok as $requester request "$refused_loop" --plan nist-clear --reason reuse --serial short-4711 --expires "$(<until)" -o short.1
+ok as $requester request "$refused_loop" --plan nist-clear --reason reuse --serial short-4711 --expires "$(date -u -d '+4 seconds' +%Y-%m-%dT%H:%M:%SZ)" -o short.1
 ok as $approver approve short.1 -o short.2
-sleep 3
+sleep 4
 ends 5 as $operator run --device "$refused_loop" --approval short.2 --confirm t-4711 -o short.3
 err_has "the approval expired"
 unchanged
@@ -271,7 +262,6 @@ wait $shell || code=$?
 err=$(<.err)
 is "$code" 1
 err_has "go on with the same command"
-sed 's/"expires":"20/"expires":"21/' killed.2 >altered
 ok killed_run
 ok qcbak verify-evidence killed.3 --public-key people.pem
 segments=$(python3 -c 'import json; print(len(json.load(open("killed.3"))["runs"][0]["segments"]))')
