@@ -150,6 +150,7 @@ class Run {
       start_reading_anew();
     else
       check_before_watermark();
+    record();  // that it goes on from here, before it does; nothing was written that would have to be flushed
   }
 
   // What was read before the interruption may have been changed since. What was found wrong, and what was healed, stays known.
@@ -279,6 +280,10 @@ class Run {
   // First the disk, then the journal: what the journal says is on the disk.
   void make_durable() {
     device_.flush();
+    record();
+  }
+
+  void record() {
     progress_.steps[index_] = *step_.lock();
     progress_.segments.back().last = clock_.now();
     journal_.append(progress_);
