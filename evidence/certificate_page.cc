@@ -16,8 +16,8 @@ constexpr const char* kStyle =
     "section{page-break-after:always}section:last-child{page-break-after:auto}"
     "h1{font-size:15pt;margin:0}h2{font-size:10.5pt;margin:1em 0 .3em;border-bottom:1px solid #888}"
     "p{margin:.4em 0}p.en,small{color:#555;font-size:8pt}h2 small{font-weight:400}"
-    "table{border-collapse:collapse;width:100%;margin:.4em 0}"
-    "th,td{border:1px solid #888;padding:.2em .4em;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse;width:100%;margin:.4em 0;font-size:8.5pt}td.t{white-space:nowrap}"
+    "th,td{border:1px solid #888;padding:.2em .4em;text-align:left;vertical-align:top;overflow-wrap:break-word}"
     "th{background:#eee;font-weight:600}td.n,th.n{text-align:right}tr,.sign{page-break-inside:avoid}"
     "thead{display:table-header-group}code{font-size:7.5pt;overflow-wrap:anywhere}"
     "dl{display:grid;grid-template-columns:54mm 1fr;gap:.12em .8em;margin:.3em 0}dt{font-weight:600}"
@@ -189,7 +189,7 @@ std::string steps_table(const WipeRun& run, const wipe::Plan& plan) {
     const wipe::StepProgress& step = run.progress.steps[i];
     out += "<tr><td class=\"n\">" + std::to_string(i + 1) + "</td><td>" +
            in_both(std::string(wipe::step_kind_name(plan.steps.at(i).kind))) + "</td><td>" + or_dash(run.contents[i]) +
-           "</td><td class=\"n\">" + size_text(step.done_bytes) + "</td><td>" + time_text(step.began) + "</td><td>" +
+           "</td><td class=\"n\">" + size_text(step.done_bytes) + "</td><td class=\"t\">" + time_text(step.began) + "</td><td class=\"t\">" +
            time_text(step.ended) + "</td><td class=\"n\">" + std::to_string(step.errors) + "; " +
            std::to_string(step.retries) + "</td></tr>\n";
   }
@@ -246,7 +246,7 @@ std::string segments(const WipeRun& run) {
 
 std::string person_row(const std::string& vietnamese, const std::string& english, const Signed& by) {
   const std::string remark = by.statement.reason.empty() ? "" : "<br><small>" + escaped(by.statement.reason) + "</small>";
-  return "<tr><td>" + both(vietnamese, english) + "</td><td><b>" + escaped(by.statement.by) + "</b>" + remark + "</td><td>" +
+  return "<tr><td>" + both(vietnamese, english) + "</td><td><b>" + escaped(by.statement.by) + "</b>" + remark + "</td><td class=\"t\">" +
          escaped(by.statement.time) + "</td><td>" + code(crypto::fingerprint(by.key)) + "</td></tr>\n";
 }
 

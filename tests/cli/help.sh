@@ -22,7 +22,7 @@ for command in list add remove passwd credential export; do
   ok qcbak key "$command" -h
   out_has "Examples:"
 done
-for verb in init backup snapshots ls find cat diff restore verify repair forget prune tag stats export key audit verify-evidence; do
+for verb in init backup snapshots ls find cat diff restore verify repair forget prune tag stats export key audit verify-evidence wipe; do
   grep -qx "$verb" <<<"$verbs" || fail "the verb $verb is missing"
 done
 
@@ -48,7 +48,7 @@ err_has "--target"
 ends 2 qcbak forget
 ends 2 qcbak verify --sample 0
 ends 2 qcbak tag latest --lock yesterday
-for line in wal mount agent report "key rotate" "key share" "wipe list" "backup --image /dev/sda" "backup / --stdin" \
+for line in wal mount agent report "key rotate" "key share" "wipe status" "wipe import bundle" "backup --image /dev/sda" "backup / --stdin" \
   "restore latest --target x --rehearse" "repair --distrust-since 2026-01-01" "snapshots --repo s3:https://host/bucket"; do
   # shellcheck disable=SC2086  # words
   ends 2 qcbak $line

@@ -242,19 +242,23 @@ detach "$refused_loop"
 disk killed.img 192
 approved killed schneier "$loop"
 killed_run() { as $operator run --device "$loop" --approval killed.2 --confirm d-4711 -o killed.3; }
-for i in 1 2 3 4 5; do
-  killed_run >/dev/null 2>&1 &
+# In the background, until it works on the disk: then its journal has grown.
+begin_run() {
+  local size
+  size=$(stat -c %s killed.3.journal 2>/dev/null || echo 0)
+  killed_run >.out 2>.err </dev/null &
   shell=$!
-  while ! [[ -e killed.3.journal ]] && kill -0 $shell 2>/dev/null; do sleep 0.02; done
-  sleep 0.4
+  while (($(stat -c %s killed.3.journal 2>/dev/null || echo 0) <= size)) && kill -0 $shell 2>/dev/null; do sleep 0.02; done
+  sleep 0.1
+}
+for i in 1 2 3 4 5; do
+  begin_run
   mapfile -t children < <(pgrep -P $shell)
   kill -KILL "${children[@]}" 2>/dev/null
   wait $shell 2>/dev/null
   [[ ! -e killed.3 ]] || fail "round $i came to its end before it was killed"
 done
-killed_run >.out 2>.err &
-shell=$!
-sleep 0.4
+begin_run
 mapfile -t children < <(pgrep -P $shell)
 kill -TERM "${children[@]}" 2>/dev/null
 code=0
