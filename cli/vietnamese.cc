@@ -642,8 +642,6 @@ constexpr Entry kSentences[] = {
      "Kiểm tra chứng cứ mà không cần kết nối"},
     {"Checkpoint of the log of a qcbak repository\n\n  repository  {}\n  entry       {}\n  hash        {}\n  written     {}\n  made        {}\n  signer      {}\n\nWhether the log still has all that it had then:\n  qcbak audit verify --checkpoint {}\n",
      "Điểm kiểm chứng của nhật ký một kho qcbak\n\n  kho         {}\n  mục         {}\n  mã băm      {}\n  ghi lúc     {}\n  lập lúc     {}\n  người ký    {}\n\nKiểm tra nhật ký có còn đủ những gì đã có khi đó không:\n  qcbak audit verify --checkpoint {}\n"},
-    {"Checks a log export or a checkpoint with nothing but the public keys given, or those of the repository. What was altered is named, by its entry where it has one, and the exit code is 4.",
-     "Kiểm tra một bản xuất nhật ký hay một điểm kiểm chứng chỉ bằng các khóa công khai được đưa, hoặc của kho. Chỗ bị sửa được nêu rõ, theo số mục nếu có, và mã thoát là 4."},
     {"Export the public keys that evidence is checked with",
      "Xuất các khóa công khai dùng để kiểm tra chứng cứ"},
     {"Give the file to who checks evidence, and these digits on paper.",

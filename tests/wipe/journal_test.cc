@@ -20,7 +20,8 @@ JobBeginning beginning() {
                          1 << 20,
                          4096,
                          JobSecret::random(random),
-                         Time{-5}};
+                         Time{-5},
+                         crypto::sha256(as_bytes("order"))};
   return beginning;
 }
 
@@ -47,6 +48,7 @@ void expect_beginning(const JobBeginning& found) {
   EXPECT_EQ(found.physical_block_bytes, expected.physical_block_bytes);
   EXPECT_TRUE(equal(found.secret.view(), expected.secret.view()));
   EXPECT_EQ(found.time, expected.time);
+  EXPECT_EQ(found.order, expected.order);
 }
 
 class JournalTest : public testing::Test {

@@ -194,5 +194,21 @@ TEST(CheckPlan, RefusesTextsThatOthersCouldReadOtherwise) {
   EXPECT_EQ(refusal_of(plan), ErrorCode::usage);
 }
 
+TEST(Plan, IsReadBackFromItsDocumentAndFromNothingElse) {
+  for (const Plan& plan : shipped_plans()) EXPECT_EQ(document(wipe::plan_of(document(plan))), document(plan));
+  const std::string text = document(shipped_plan("dod-3pass"));
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    std::string altered = text;
+    altered[at] = static_cast<char>(altered[at] ^ 1);
+    try {
+      EXPECT_EQ(document(wipe::plan_of(altered)), altered);  // another plan, with another hash
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::damaged) << at;
+    }
+  }
+  EXPECT_THROW(wipe::plan_of(text + " "), Error);
+  EXPECT_THROW(wipe::plan_of(""), Error);
+}
+
 }  // namespace
 }  // namespace qcbak::wipe
