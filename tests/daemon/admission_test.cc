@@ -20,13 +20,6 @@ using tests::Access;
 constexpr std::int64_t kSecond_ns = 1'000'000'000;
 constexpr std::int64_t kMinute_ns = 60 * kSecond_ns;
 
-class SetClock final : public Clock {
- public:
-  Time now() const override { return {1'900'000'000 * kSecond_ns + ns}; }  // later than whatever the log has
-  std::int64_t monotonic_ns() const override { return ns; }
-  std::int64_t ns = 1;
-};
-
 // As apps compute it, with the library's other end.
 std::string code_at(const std::string& secret, Time now) {
   char* key = nullptr;
@@ -100,7 +93,7 @@ class AdmissionTest : public testing::Test {
     const Caller caller = remote_caller(name, "", config_.roles);
     const std::string secret = admission_->propose_second_factor(caller).secret;
     admission_->confirm_second_factor(caller, code_at(secret, clock_.now()), "");
-    clock_.ns += 30 * kSecond_ns;  // the next code is another one
+    clock_.advance(30 * kSecond_ns);  // the next code is another one
     return secret;
   }
   void unlock(const std::string& name) {
@@ -121,7 +114,7 @@ class AdmissionTest : public testing::Test {
   static constexpr const char* kFirst = "First-pass-w0rd";
   static constexpr const char* kPassword = "Another-w0rd!";
   const tests::Workshop shop_;
-  SetClock clock_;
+  tests::ManualClock clock_{Time{1'900'000'000 * kSecond_ns}};  // later than whatever the log has
   tests::SeededRandom random_{11};
   config::Config config_;
   Vault vault_;
@@ -172,7 +165,7 @@ TEST_F(AdmissionTest, FiveFailuresLockUntilAnAdministratorUnlocks) {
   EXPECT_EQ(account("daemon").locked_from, "10.0.0.9");
   log_in("daemon", kPassword);
   EXPECT_EQ(status_, 403);
-  clock_.ns += kDay_ns;
+  clock_.advance(kDay_ns);
   start();
   log_in("daemon", kPassword);
   EXPECT_EQ(status_, 403);
@@ -185,7 +178,7 @@ TEST_F(AdmissionTest, FourFailuresAreForgottenAfterASuccessOrHalfAnHour) {
   for (int i = 0; i < 4; ++i) log_in("daemon", "Wrong-pass-w0rd");
   token_of("daemon", kPassword);
   for (int i = 0; i < 4; ++i) log_in("daemon", "Wrong-pass-w0rd");
-  clock_.ns += 30 * kMinute_ns;
+  clock_.advance(30 * kMinute_ns);
   for (int i = 0; i < 4; ++i) log_in("daemon", "Wrong-pass-w0rd");
   EXPECT_FALSE(account("daemon").locked);
 }
@@ -224,11 +217,11 @@ TEST_F(AdmissionTest, AFirstPasswordIsGoodForChoosingAnotherOneOnly) {
 
 TEST_F(AdmissionTest, AfterSixtyDaysAnotherPasswordHasToBeChosen) {
   open_account("daemon");
-  clock_.ns += 25 * kDay_ns;
+  clock_.advance(25 * kDay_ns);
   token_of("daemon", kPassword);
-  clock_.ns += 25 * kDay_ns;
+  clock_.advance(25 * kDay_ns);
   EXPECT_TRUE(log_in("daemon", kPassword)["must"].empty());
-  clock_.ns += 10 * kDay_ns + kMinute_ns;
+  clock_.advance(10 * kDay_ns + kMinute_ns);
   EXPECT_EQ(log_in("daemon", kPassword)["must"], Json::array({"password"}));
 }
 
@@ -267,9 +260,9 @@ TEST_F(AdmissionTest, AccountsAreMadeByAdministrators) {
 TEST_F(AdmissionTest, FifteenIdleMinutesEndASession) {
   open_account("daemon");
   const std::string token = token_of("daemon", kPassword);
-  clock_.ns += 14 * kMinute_ns;
+  clock_.advance(14 * kMinute_ns);
   EXPECT_FALSE(ask("GET", "/v1/status", nullptr, token));
-  clock_.ns += 15 * kMinute_ns;
+  clock_.advance(15 * kMinute_ns);
   EXPECT_EQ(ask("GET", "/v1/status", nullptr, token)->status, 401);
   admission_->look();
   ASSERT_EQ(acts("session.ended").size(), 1U);
@@ -304,7 +297,7 @@ TEST_F(AdmissionTest, ACodeIsNeededAndGoodOnce) {
   start();
   log_in("daemon", kPassword, code);
   EXPECT_EQ(status_, 403);
-  clock_.ns += 30 * kSecond_ns;
+  clock_.advance(30 * kSecond_ns);
   token_of("daemon", kPassword, code_at(secret, clock_.now()));
 }
 
@@ -328,7 +321,7 @@ TEST_F(AdmissionTest, AProposedSecondFactorWaitsTenMinutes) {
   open_account("daemon");
   const Caller caller = remote_caller("daemon", "", config_.roles);
   const std::string secret = admission_->propose_second_factor(caller).secret;
-  clock_.ns += 10 * kMinute_ns + 1;
+  clock_.advance(10 * kMinute_ns + 1);
   EXPECT_THROW(admission_->confirm_second_factor(caller, code_at(secret, clock_.now()), ""), Error);
   EXPECT_FALSE(account("daemon").second_factor);
 }
@@ -353,13 +346,13 @@ TEST_F(AdmissionTest, OneAdministratorAtATime) {
 
 TEST_F(AdmissionTest, ThirtyDaysWithoutUseSuspend) {
   open_account("daemon");
-  clock_.ns += 30 * kDay_ns + kMinute_ns;
+  clock_.advance(30 * kDay_ns + kMinute_ns);
   log_in("daemon", kPassword);
   EXPECT_EQ(status_, 403);
   EXPECT_TRUE(account("daemon").suspended);
   unlock("daemon");
   token_of("daemon", kPassword);
-  clock_.ns += 31 * kDay_ns;
+  clock_.advance(31 * kDay_ns);
   admission_->look();
   EXPECT_TRUE(account("daemon").suspended);
   EXPECT_EQ(acts("account.suspended").size(), 2U);

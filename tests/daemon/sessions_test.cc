@@ -11,19 +11,12 @@ using config::UserRole;
 
 constexpr std::int64_t kMinute_ns = 60'000'000'000;
 
-class SetClock final : public Clock {
- public:
-  Time now() const override { return {1'795'000'000'000'000'000 + ns}; }
-  std::int64_t monotonic_ns() const override { return ns; }
-  std::int64_t ns = 1;
-};
-
 class SessionsTest : public testing::Test {
  protected:
   std::string begin(const std::string& name, std::set<UserRole> roles = {UserRole::operating}) {
     return sessions_.begin(sessions_.prepare(name, "10.0.0.7", std::move(roles)));
   }
-  SetClock clock_;
+  tests::ManualClock clock_;
   tests::SeededRandom random_{3};
   Sessions sessions_{clock_, random_};
 };
@@ -39,12 +32,12 @@ TEST_F(SessionsTest, ATokenIsOfOnePerson) {
 
 TEST_F(SessionsTest, EndsAfterFifteenIdleMinutes) {
   const std::string token = begin("lan");
-  clock_.ns += 15 * kMinute_ns - 1;
+  clock_.advance(15 * kMinute_ns - 1);
   EXPECT_NE(sessions_.use(token), nullptr);
   EXPECT_TRUE(sessions_.expired().empty());
-  clock_.ns += 15 * kMinute_ns - 1;  // counted from the last request
+  clock_.advance(15 * kMinute_ns - 1);  // counted from the last request
   EXPECT_NE(sessions_.use(token), nullptr);
-  clock_.ns += 15 * kMinute_ns;
+  clock_.advance(15 * kMinute_ns);
   EXPECT_EQ(sessions_.use(token), nullptr);
   ASSERT_EQ(sessions_.expired().size(), 1U);
   EXPECT_TRUE(sessions_.is_idle(sessions_.expired()[0]));
@@ -53,16 +46,16 @@ TEST_F(SessionsTest, EndsAfterFifteenIdleMinutes) {
 TEST_F(SessionsTest, EndsAfterTwelveHoursHoweverBusy) {
   const std::string token = begin("lan");
   for (int minutes = 0; minutes < 719; ++minutes) {
-    clock_.ns += kMinute_ns;
+    clock_.advance(kMinute_ns);
     ASSERT_NE(sessions_.use(token), nullptr) << minutes;
   }
-  clock_.ns += kMinute_ns;
+  clock_.advance(kMinute_ns);
   EXPECT_EQ(sessions_.use(token), nullptr);
 }
 
 TEST_F(SessionsTest, SaysWhenItEnds) {
   const std::string token = begin("lan");
-  clock_.ns += 5 * kMinute_ns;
+  clock_.advance(5 * kMinute_ns);
   EXPECT_EQ(sessions_.ends(sessions_.of("lan")[0]).ns, clock_.now().ns + 10 * kMinute_ns);
 }
 
@@ -72,7 +65,7 @@ TEST_F(SessionsTest, AnAdministratorIsSeenUntilTheirTimeIsOver) {
   begin("lan", {UserRole::administrator});
   ASSERT_NE(sessions_.of_an_administrator(), nullptr);
   EXPECT_EQ(sessions_.of_an_administrator()->name, "lan");
-  clock_.ns += 15 * kMinute_ns;
+  clock_.advance(15 * kMinute_ns);
   EXPECT_EQ(sessions_.of_an_administrator(), nullptr);
 }
 
