@@ -10,6 +10,8 @@
 
 namespace qcbak::cli {
 
+bool exists(const std::string& path);  // also a link that leads nowhere
+
 // Taken away again unless it is kept.
 class NewFile {
  public:

@@ -1,5 +1,4 @@
 // qcbak user list, add, enrol, lock, unlock
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -7,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/daemon_call.h"
 #include "cli/messages.h"
+#include "cli/new_file.h"
 #include "cli/output.h"
 #include "cli/password.h"
 #include "cli/signing.h"
@@ -59,11 +59,6 @@ ExitCode run_add(const Invocation& invocation) {
   tell(invocation.output, person,
        say("user {} signs with this key from now on; have them compare its fingerprint", name));
   return ExitCode::done;
-}
-
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0;
 }
 
 // Makes the file of a new key, and the one of its public half.

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/dossier_file.h"
 #include "cli/messages.h"
+#include "cli/new_file.h"
 #include "cli/progress_display.h"
 #include "cli/text.h"
 #include "crypto/hash.h"
@@ -87,11 +88,6 @@ crypto::Sha256 order_of(const evidence::Dossier& dossier, std::size_t medium) {
   Bytes order = from_hex(dossier.approval->by.statement.sha256);
   append_le(order, static_cast<std::uint32_t>(medium + 1));
   return crypto::sha256(order);
-}
-
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0;
 }
 
 std::string job_id(const wipe::JobSecret& secret) {

@@ -310,7 +310,6 @@ void Admission::change_password(const std::string& name, Request& request, const
     const bool has_one = account && !account->password_hash.empty();
     if (has_one) order.hash = account->password_hash;
     change.compared = change.own && has_one;
-    if (!change.compared) order.password = {};
     order.must_be_right = change.compared;
     work_.start(caller.address, std::move(order), [this, what, change, respond](const PasswordWork::Result& result) {
       reply_or_refuse(what, change.caller, respond, [&]() -> std::optional<Json> { return finish_change(change, result); });

@@ -10,9 +10,12 @@
 #include <thread>
 
 #include "base/error.h"
+#include "tests/support/code_of.h"
 
 namespace qcbak::simulated {
 namespace {
+
+using tests::code_of;
 
 using Call = SimulatedStorage::Call;
 using Failure = SimulatedStorage::Failure;
@@ -23,17 +26,6 @@ using testing::UnorderedElementsAre;
 constexpr std::uint64_t kSeeds = 40;
 
 Bytes bytes_of(std::size_t size_bytes) { return Bytes(size_bytes, std::byte{0xaa}); }
-
-template <class Body>
-ErrorCode code_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no Error";
-  return ErrorCode::failed;
-}
 
 // What `name` may hold after a power loss at `step` of `body`, over many seeds.
 std::set<std::optional<std::string>> outcomes(Medium& before, std::uint64_t step, std::string_view name,

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "tests/simulated/simulated_storage.h"
 #include "tests/storage/child_process.h"
+#include "tests/support/code_of.h"
 #include "tests/support/temporary_directory.h"
 
 namespace qcbak::storage {
@@ -18,6 +19,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using tests::code_of;
 using tests::TemporaryDirectory;
 
 // An empty medium, which several handles can be opened on.
@@ -79,17 +81,6 @@ INSTANTIATE_TEST_SUITE_P(Backends, StorageContract, testing::Values(kUnnamed, kN
 // Those whose medium several processes can share.
 class StorageAcrossProcesses : public StorageContract {};
 INSTANTIATE_TEST_SUITE_P(Backends, StorageAcrossProcesses, testing::Values(kUnnamed, kNamed), backend_name);
-
-template <class Body>
-ErrorCode code_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no Error";
-  return ErrorCode::failed;
-}
 
 Bytes pattern(std::size_t size_bytes, unsigned seed) {
   Bytes bytes(size_bytes);

@@ -593,9 +593,7 @@ TEST(AtaPassword, ThatCannotBeDisabledIsToldAndNoSuccess) {
   EXPECT_EQ(erasure.assessment.outcome, ErasureOutcome::failed);
 }
 
-// The power goes in the middle of the erasure: the disk comes back locked, with our password.
-TEST(AtaPassword, UnlocksWhatAPowerCutLeftLocked) {
-  FirmwareJob job(ata_secure_erase);
+void lose_power_in_the_erasure(FirmwareJob& job) {
   job.firmware->instead = [&](const CommandRequest& request) -> std::optional<CommandResult> {
     if (erases(request)) throw PowerLost();
     return std::nullopt;
@@ -603,6 +601,12 @@ TEST(AtaPassword, UnlocksWhatAPowerCutLeftLocked) {
   EXPECT_THROW(job.run(), PowerLost);
   job.firmware->instead = nullptr;
   job.disk.power_loss(1);
+}
+
+// The power goes in the middle of the erasure: the disk comes back locked, with our password.
+TEST(AtaPassword, UnlocksWhatAPowerCutLeftLocked) {
+  FirmwareJob job(ata_secure_erase);
+  lose_power_in_the_erasure(job);
   ASSERT_TRUE(job.ata().security_locked);
   EXPECT_EQ(job.run().assessment.outcome, ErasureOutcome::erased);
   EXPECT_FALSE(job.ata().security_enabled);
@@ -610,13 +614,7 @@ TEST(AtaPassword, UnlocksWhatAPowerCutLeftLocked) {
 
 TEST(AtaPassword, FrozenOverWhatAPowerCutLeftIsRefused) {
   FirmwareJob job(ata_secure_erase);
-  job.firmware->instead = [&](const CommandRequest& request) -> std::optional<CommandResult> {
-    if (erases(request)) throw PowerLost();
-    return std::nullopt;
-  };
-  EXPECT_THROW(job.run(), PowerLost);
-  job.firmware->instead = nullptr;
-  job.disk.power_loss(1);
+  lose_power_in_the_erasure(job);
   job.ata().security_frozen = true;
   EXPECT_THAT(refusal_of(job), HasSubstr("\"qcbak\""));
 }

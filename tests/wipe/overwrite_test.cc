@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "tests/support/code_of.h"
 #include "tests/wipe/simulated_job.h"
 
 namespace qcbak::wipe {
@@ -17,6 +18,7 @@ using simulated::PowerLost;
 using simulated::SimulatedDisk;
 using testing::ElementsAre;
 using testing::SizeIs;
+using tests::code_of;
 using tests::dies_at;
 using tests::kChunkBytes;
 using tests::kChunks;
@@ -27,17 +29,6 @@ using tests::verdict_of;
 Range block(std::uint64_t number) { return {number * kBlockBytes, kBlockBytes}; }
 
 ByteView part(const Bytes& bytes, Range range) { return ByteView(bytes).subspan(range.offset, range.size_bytes); }
-
-template <class Body>
-ErrorCode code_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no Error";
-  return ErrorCode::failed;
-}
 
 // Typed, like the table in plan_test.cc: the last writing step of each plan, and its number.
 struct LastPass {
