@@ -163,5 +163,6 @@ Command wipe_run_command();
 Command wipe_validate_command();
 Command wipe_certificate_command();
 Command wipe_confirm_command();
+Command wipe_destroyed_command();
 
 }  // namespace qcbak::cli

@@ -27,11 +27,16 @@ std::optional<evidence::Signers> people(const Invocation& invocation) {
   return keys.empty() ? std::nullopt : std::optional(keys);
 }
 
+std::string state_text(const evidence::Dossier& dossier, std::size_t index) {
+  if (evidence::destruction_of(dossier, index) != nullptr) return std::string(tr("destroyed"));
+  const evidence::WipeRun* run = evidence::last_run(dossier, index);
+  if (run != nullptr) return one_line(run->verdict) + ", " + translate_message(one_line(run->verdict_reason));
+  return std::string(evidence::is_to_be_destroyed(dossier, index) ? tr("not destroyed yet") : tr("not wiped yet"));
+}
+
 std::string media_text(const evidence::Dossier& dossier, std::size_t index) {
   const evidence::RequestedMedium& medium = dossier.request.media[index];
-  const evidence::WipeRun* run = evidence::last_run(dossier, index);
-  const std::string state = run == nullptr ? std::string(tr("not wiped yet"))
-                                           : one_line(run->verdict) + ", " + translate_message(one_line(run->verdict_reason));
+  const std::string state = state_text(dossier, index);
   return say("medium {}: serial {}, {}, plan {}: {}", index + 1, one_line(medium.serial), size_text(medium.size_bytes),
              one_line(medium.plan), state);
 }
@@ -107,9 +112,9 @@ std::string dossier_output(const Invocation& invocation) {
   return *path;
 }
 
-void sign_dossier(const Invocation& invocation, evidence::Dossier& dossier, const Signer& signer,
-                  const std::string& reason) {
-  evidence::sign_last(dossier, signer.name, reason, signer.seed, invocation.clock.now());
+void sign_dossier(const Invocation& invocation, const evidence::Dossier& dossier, evidence::Signed& member,
+                  const Signer& signer, const std::string& reason) {
+  evidence::sign(dossier, member, signer.name, reason, signer.seed, invocation.clock.now());
   const auto findings = judge(invocation, dossier);
   if (!findings.empty())
     throw Error(ErrorCode::refused, say("it may not be signed: {}", finding_text(findings.front())))
@@ -141,6 +146,7 @@ Json dossier_json(const evidence::Dossier& dossier) {
                      {"serial_by_hand", medium.serial_by_hand},
                      {"size_bytes", medium.size_bytes},
                      {"plan", medium.plan},
+                     {"destroyed", evidence::destruction_of(dossier, i) != nullptr},
                      {"verdict", run == nullptr ? Json(nullptr) : Json(run->verdict)}});
   }
   for (const evidence::SignedMember& member : evidence::signed_members(dossier))

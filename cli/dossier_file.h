@@ -25,9 +25,9 @@ evidence::Dossier read_sound_dossier(const Invocation& invocation, const std::st
 // when there is a file of that name already.
 const std::string& dossier_operand(const Invocation& invocation);
 std::string dossier_output(const Invocation& invocation);
-// Signs what was put last. Error(refused) when something would be wrong with it then.
-void sign_dossier(const Invocation& invocation, evidence::Dossier& dossier, const Signer& signer,
-                  const std::string& reason = "");
+// Signs a member of the dossier. Error(refused) when something would be wrong with it then.
+void sign_dossier(const Invocation& invocation, const evidence::Dossier& dossier, evidence::Signed& member,
+                  const Signer& signer, const std::string& reason = "");
 // Before something is done that cannot be undone. Error(refused) when the key is not among those of --public-key.
 void require_known(const Invocation& invocation, const Signer& signer);
 std::vector<evidence::DossierFinding> judge(const Invocation& invocation, const evidence::Dossier& dossier);

@@ -20,8 +20,7 @@ Missing missing_certificate(const evidence::Dossier& dossier) {
   for (std::size_t i = 0; i < dossier.request.media.size(); ++i) {
     const std::string why = evidence::why_no_certificate(dossier, i);
     if (why.empty()) continue;
-    const evidence::WipeRun* run = evidence::last_run(dossier, i);
-    const bool destroy = run != nullptr && run->exit_code == evidence::exit_code_of(wipe::Verdict::destroy);
+    const bool destroy = evidence::is_to_be_destroyed(dossier, i);
     if (missing.why.empty() || (destroy && missing.code != ExitCode::destroy))
       missing = {say("medium {} gets no certificate: {}", i + 1, translate_message(one_line(why))),
                  destroy ? ExitCode::destroy : ExitCode::refused};

@@ -104,6 +104,7 @@ void list_plans(Output& output) {
       steps += (steps.empty() ? "" : " ") + sign_of(plan.steps[i]);
     table.add({plan.name, plan.steps.size() > kShown ? steps + " …" : steps, plan.source});
   }
+  table.add({wipe::destruction_plan().name, "", wipe::destruction_plan().source});
   output.table(table);
   if (!output.quiet()) output.line(tr("B a drawn byte, ~ the complement, R random, V read back; bytes in hexadecimal"));
 }
@@ -117,6 +118,7 @@ ExitCode run_plans(const Invocation& invocation) {
   } else if (output.json()) {
     Json list = Json::array();
     for (const wipe::Plan& plan : wipe::shipped_plans()) list.push_back(plan_json(plan));
+    list.push_back(plan_json(wipe::destruction_plan()));
     output.document(list);
   } else {
     list_plans(output);

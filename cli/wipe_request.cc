@@ -17,11 +17,16 @@ std::string plain_text(const std::string& option, const std::string& text) {
   return text;
 }
 
+// Devices, or asset numbers of media that no machine can see any more.
+std::size_t count_of_media(const Arguments& arguments) {
+  return arguments.operands().empty() ? arguments.values("asset").size() : arguments.operands().size();
+}
+
 // Of an option given once for each device, or not at all.
 std::string of_device(const Arguments& arguments, const std::string& option, std::size_t device) {
   const std::vector<std::string>& given = arguments.values(option);
   if (given.empty()) return "";
-  if (given.size() != arguments.operands().size())
+  if (given.size() != count_of_media(arguments))
     throw Error(ErrorCode::usage, say("give --{} once for each device, in their order", option));
   return plain_text(option, given[device]);
 }
@@ -66,6 +71,27 @@ evidence::RequestedMedium medium_of(const Invocation& invocation, const wipe::Pl
           wipe::plan_hash(plan)};
 }
 
+// By its label alone: only what is to be destroyed need not be seen by a machine.
+evidence::RequestedMedium medium_by_label(const Arguments& arguments, const wipe::Plan& plan, std::size_t at) {
+  evidence::RequestedMedium medium;
+  medium.asset = of_device(arguments, "asset", at);
+  medium.serial = of_device(arguments, "serial", at);
+  medium.serial_by_hand = true;
+  medium.model = of_device(arguments, "model", at);
+  medium.plan = plan.name;
+  medium.plan_hash = wipe::plan_hash(plan);
+  return medium;
+}
+
+void require_media(const Arguments& arguments, const wipe::Plan& plan) {
+  if (!arguments.operands().empty()) return;
+  if (!wipe::is_destruction(plan))
+    throw Error(ErrorCode::usage, std::string(tr("wipe request wants the devices")))
+        .with_hint(std::string(tr("look at the disks: qcbak wipe list")));
+  if (arguments.values("asset").empty() || arguments.values("asset").size() > evidence::kDossierMediaLimit)
+    throw Error(ErrorCode::usage, std::string(tr("name the media that are to be destroyed with --asset, at most 256 of them")));
+}
+
 std::string chosen(const Arguments& arguments, const std::string& option, bool (*exists)(std::string_view),
                    const std::string& unless_given, std::string_view all) {
   const std::string text = arguments.value(option).value_or(unless_given);
@@ -90,7 +116,10 @@ evidence::WipeRequest request_of(const Invocation& invocation) {
     throw Error(ErrorCode::usage, std::string(tr("it would have expired already")))
         .with_hint(std::string(tr("give --expires a time to come")));
   const wipe::Plan& plan = requested_plan(arguments);
-  for (std::size_t i = 0; i < arguments.operands().size(); ++i) request.media.push_back(medium_of(invocation, plan, i));
+  require_media(arguments, plan);
+  request.plans = {wipe::document(plan)};
+  for (std::size_t i = 0; i < count_of_media(arguments); ++i)
+    request.media.push_back(arguments.operands().empty() ? medium_by_label(arguments, plan, i) : medium_of(invocation, plan, i));
   return request;
 }
 
@@ -98,14 +127,21 @@ ExitCode run_request(const Invocation& invocation) {
   const std::string path = dossier_output(invocation);
   evidence::Dossier dossier;
   dossier.request = request_of(invocation);
-  if (dossier.request.classification == evidence::kStateSecret)
+  if (dossier.request.classification == evidence::kStateSecret && invocation.arguments.value("plan") != wipe::kDestroyPlan)
     throw Error(ErrorCode::refused, std::string(tr("media of the class state-secret cannot be requested for a wipe")))
-        .with_hint(std::string(tr("have them destroyed physically")));
-  sign_dossier(invocation, dossier, open_signer(invocation));
+        .with_hint(std::string(tr("have them destroyed physically: request them with --plan destroy")));
+  sign_dossier(invocation, dossier, dossier.request.by, open_signer(invocation));
   write_dossier(path, dossier);
   tell_dossier(invocation, dossier, path,
                say("next: an approver, who is not you, types: qcbak wipe approve {} -o FILE", printable(path)));
   return ExitCode::done;
+}
+
+std::string next_after_approval(const evidence::Dossier& dossier, const std::string& path) {
+  for (std::size_t i = 0; i < dossier.request.media.size(); ++i)
+    if (!evidence::is_to_be_destroyed(dossier, i))
+      return say("next: the operator types: qcbak wipe run --approval {} --confirm LAST6 -o FILE", printable(path));
+  return say("next: who had them destroyed types: qcbak wipe destroyed {} --method M --witness NAME -o FILE", printable(path));
 }
 
 ExitCode run_approve(const Invocation& invocation) {
@@ -120,10 +156,9 @@ ExitCode run_approve(const Invocation& invocation) {
     invocation.output.flush();
   }
   dossier.approval.emplace();
-  sign_dossier(invocation, dossier, open_signer(invocation));
+  sign_dossier(invocation, dossier, dossier.approval->by, open_signer(invocation));
   write_dossier(path, dossier);
-  tell_dossier(invocation, dossier, path,
-               say("next: the operator types: qcbak wipe run --approval {} --confirm LAST6 -o FILE", printable(path)));
+  tell_dossier(invocation, dossier, path, next_after_approval(dossier, path));
   return ExitCode::done;
 }
 
@@ -136,9 +171,10 @@ Command wipe_request_command() {
       .description =
           "Puts the disks with their identity and size, the plan, the reason and the destination into a new dossier, signed "
           "with your own key. Another person approves it. --asset and --serial are given once for each device, in their "
-          "order.",
-      .operands = {"DEVICE...", 1, evidence::kDossierMediaLimit},
-      .options = {{"plan", "NAME", "the plan to overwrite by; see \"qcbak wipe plans\""},
+          "order. With --plan destroy, media that no machine can see any more are named by --asset alone, with what their "
+          "labels say in --serial and --model.",
+      .operands = {"[DEVICE...]", 0, evidence::kDossierMediaLimit},
+      .options = {{"plan", "NAME", "what is done to them, see \"qcbak wipe plans\"; or destroy"},
                   {"reason", "REASON", "disposal, transfer, reuse or repair"},
                   {"destination", "TEXT", "where the disks go"},
                   {"classification", "CLASS", "of the data: ordinary, sensitive or state-secret; not-stated without it"},
@@ -146,6 +182,10 @@ Command wipe_request_command() {
                   {.name = "serial",
                    .value = "SERIAL",
                    .help = "the serial on the label of a disk that reports none",
+                   .times = Option::Times::many},
+                  {.name = "model",
+                   .value = "TEXT",
+                   .help = "what is on the label of a medium that no machine can see",
                    .times = Option::Times::many},
                   {"expires", "TIME", "until when the wipe may begin; 14 days from now without it"},
                   dossier_output_option(),

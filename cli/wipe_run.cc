@@ -19,9 +19,9 @@ namespace {
 }
 
 bool is_done(const evidence::Dossier& dossier, std::size_t medium) {
+  if (evidence::destruction_of(dossier, medium) != nullptr || evidence::is_to_be_destroyed(dossier, medium)) return true;
   const evidence::WipeRun* run = evidence::last_run(dossier, medium);
-  return run != nullptr &&
-         (evidence::succeeded(*run) || run->exit_code == evidence::exit_code_of(wipe::Verdict::destroy));
+  return run != nullptr && evidence::succeeded(*run);
 }
 
 // The one that is left, or of several the one whose serial was typed.
@@ -60,13 +60,6 @@ std::string device_of(const Arguments& arguments, const evidence::RequestedMediu
     throw Error(ErrorCode::usage, std::string(tr("the serial was entered by hand, so no disk can be found by it")))
         .with_hint(std::string(tr("name the disk with --device")));
   return device_with_serial(medium);
-}
-
-const wipe::Plan& approved_plan(const evidence::RequestedMedium& medium) {
-  for (const wipe::Plan& plan : wipe::shipped_plans())
-    if (plan.name == medium.plan && wipe::plan_hash(plan) == medium.plan_hash) return plan;
-  refuse(say("this version has no plan {} as it was approved", one_line(medium.plan)),
-         std::string(tr("use the version that the request was made with, or request the wipe anew")));
 }
 
 // The raw text of the disk where it is the one that was approved, so that the guard compares bytes.
@@ -199,7 +192,7 @@ evidence::WipeRun record_of(const Job& job, const wipe::LinuxBlockDevice& device
   evidence::WipeRun run;
   run.medium = job.medium;
   run.job = job_id(journal.beginning().secret);
-  run.plan_document = wipe::document(result.plan);
+  run.plan_hash = result.plan_hash;
   run.identity = {printable(result.identity.vendor), printable(result.identity.model), printable(result.identity.serial),
                   printable(result.identity.firmware), printable(result.identity.wwid)};
   run.geometry = result.geometry;
@@ -211,9 +204,8 @@ evidence::WipeRun record_of(const Job& job, const wipe::LinuxBlockDevice& device
   return run;
 }
 
-void add_verdict(evidence::Dossier& dossier) {
-  const wipe::Assessment assessment = evidence::assess(dossier, dossier.runs.size() - 1);
-  evidence::WipeRun& run = dossier.runs.back();
+void add_verdict(const evidence::Dossier& dossier, evidence::WipeRun& run) {
+  const wipe::Assessment assessment = evidence::assess(dossier, static_cast<std::size_t>(&run - dossier.runs.data()));
   run.verdict = wipe::verdict_name(assessment.verdict);
   run.verdict_reason = assessment.reason;
   run.exit_code = evidence::exit_code_of(assessment.verdict);
@@ -279,7 +271,7 @@ void require_sound(const Invocation& invocation, const Job& job) {
 
 ExitCode run(const Invocation& invocation) {
   Job job = job_of(invocation);
-  const wipe::Plan& plan = approved_plan(job.requested());
+  const wipe::Plan plan = evidence::plan_of(job.dossier, job.medium);
   if (!exists(job.journal)) require_in_time(job.dossier, invocation.clock.now());
   wipe::LinuxBlockDevice device(device_of(invocation.arguments, job.requested()));
   const wipe::Inspection inspection = wipe::inspect(device);
@@ -289,12 +281,12 @@ ExitCode run(const Invocation& invocation) {
   require_known(invocation, signer);
   wipe::Journal journal = open_journal(invocation, job, target, plan);
   const wipe::OverwriteResult result = overwrite(invocation, device, std::move(target), plan, journal);
-  job.dossier.runs.push_back(record_of(job, device, result, journal));
-  add_verdict(job.dossier);
-  evidence::sign_last(job.dossier, signer.name, "", signer.seed, invocation.clock.now());
+  evidence::WipeRun& run = evidence::add(job.dossier, record_of(job, device, result, journal));
+  add_verdict(job.dossier, run);
+  evidence::sign(job.dossier, run.by, signer.name, "", signer.seed, invocation.clock.now());
   write_dossier(job.output, job.dossier);
   require_sound(invocation, job);
-  return tell(invocation, job, job.dossier.runs.back());
+  return tell(invocation, job, run);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ ExitCode run_validate(const Invocation& invocation) {
     invocation.output.flush();
   }
   dossier.validation = evidence::WipeValidation{decision, {}};
-  sign_dossier(invocation, dossier, open_signer(invocation), reason);
+  sign_dossier(invocation, dossier, dossier.validation->by, open_signer(invocation), reason);
   write_dossier(path, dossier);
   tell_dossier(invocation, dossier, path,
                decision == evidence::Decision::accept
@@ -52,7 +52,7 @@ ExitCode run_confirm(const Invocation& invocation) {
     throw Error(ErrorCode::refused, say("{} is confirmed already", printable(from)))
         .with_hint(say("see what it says: qcbak wipe certificate {}", printable(from)));
   dossier.confirmation.emplace();
-  sign_dossier(invocation, dossier, open_signer(invocation));
+  sign_dossier(invocation, dossier, dossier.confirmation->by, open_signer(invocation));
   write_dossier(path, dossier);
   tell_dossier(invocation, dossier, path, std::string(tr("the dossier is complete: file it")));
   return ExitCode::done;

@@ -43,6 +43,12 @@ constexpr Sentence kSentences[] = {
     {"blocks did not hold what was written", "có khối không giữ đúng nội dung đã ghi"},
     {"not every byte of the disk was read back", "không phải mọi byte của ổ đĩa đã được đọc lại"},
     {"nothing was done to this medium", "chưa làm gì với phương tiện này"},
+    {"this medium was not destroyed yet", "phương tiện này chưa bị tiêu hủy"},
+    {"shred", "cắt vụn"},
+    {"disintegrate", "nghiền rã"},
+    {"pulverize", "nghiền bột"},
+    {"incinerate", "thiêu hủy"},
+    {"melt", "nung chảy"},
     {"nobody has validated what was done", "chưa có ai thẩm định việc đã làm"},
     {"what was done was rejected", "việc đã làm không được chấp nhận"},
     {"disposal", "thanh lý"},
@@ -113,7 +119,7 @@ std::string medium_facts(const Dossier& dossier, const RequestedMedium& medium, 
                     fact("Kiểu máy", "model", or_dash(medium.model)) + fact("Số sê-ri", "serial", serial_text(medium)) +
                     fact("Mã tài sản", "property number", or_dash(medium.asset)) +
                     fact("Loại", "type, as the kernel says", medium_type(run)) +
-                    fact("Dung lượng", "size", size_text(medium.size_bytes) + " byte");
+                    fact("Dung lượng", "size", medium.size_bytes == 0 ? "–" : size_text(medium.size_bytes) + " byte");
   if (run != nullptr)
     out += fact("Sector; khối vật lý", "sector; block",
                 std::to_string(run->geometry.logical_sector_bytes) + "; " +
@@ -250,12 +256,15 @@ std::string person_row(const std::string& vietnamese, const std::string& english
          escaped(by.statement.time) + "</td><td>" + code(crypto::fingerprint(by.key)) + "</td></tr>\n";
 }
 
-std::string people(const Dossier& dossier, const WipeRun* run) {
-  std::string out = heading("Những người đã ký số (Ed25519)", "who signed, each over all that was there before") +
+std::string people(const Dossier& dossier, std::size_t medium) {
+  const WipeRun* run = last_run(dossier, medium);
+  const Destruction* destruction = destruction_of(dossier, medium);
+  std::string out = heading("Những người đã ký số (Ed25519)", "who signed, each over all that it rests on") +
                     header_row({{"Vai trò", "role"}, {"Tên", "name"}, {"Thời điểm", "time"}, {"Dấu vân tay của khóa", "fingerprint of the key"}}) +
                     person_row("Đề nghị", "requested", dossier.request.by);
   if (dossier.approval) out += person_row("Phê duyệt", "approved", dossier.approval->by);
   if (run != nullptr) out += person_row("Thực hiện", "performed, verified", run->by);
+  if (destruction != nullptr) out += person_row("Tiêu hủy", "destroyed", destruction->by);
   if (dossier.validation)
     out += dossier.validation->decision == Decision::accept
                ? person_row("Thẩm định: chấp nhận", "validated: accepted", dossier.validation->by)
@@ -289,21 +298,68 @@ std::string title(const std::string& vietnamese, const std::string& english, con
 
 std::string certificate(const Dossier& dossier, std::size_t medium) {
   const WipeRun& run = *last_run(dossier, medium);
-  const wipe::Plan plan = wipe::plan_of(run.plan_document);
+  const wipe::Plan plan = plan_of(dossier, medium);
   const RequestedMedium& requested = dossier.request.media[medium];
   return title("Giấy chứng nhận xóa dữ liệu trên phương tiện lưu trữ", "Certificate of media sanitisation", dossier, medium) +
          statement_of(run, plan) + medium_facts(dossier, requested, &run) + method_facts(run, requested, plan) +
-         steps_table(run, plan) + exceptions(run) + segments(run) + people(dossier, &run) + "<dl>" +
+         steps_table(run, plan) + exceptions(run) + segments(run) + people(dossier, medium) + "<dl>" +
          blank("Ghi chú", "notes") + "</dl>\n" + signature_lines() + integrity(dossier);
+}
+
+std::string witnesses_text(const Destruction& destruction) {
+  std::string out;
+  for (const std::string& witness : destruction.witnesses) out += (out.empty() ? "" : "; ") + escaped(witness);
+  return out;
+}
+
+std::string millimetres(std::uint32_t micrometres) {
+  constexpr std::uint32_t kMicrometres = 1000;
+  std::string fraction = std::to_string(kMicrometres + micrometres % kMicrometres).substr(1);
+  while (fraction.ends_with('0')) fraction.pop_back();
+  return std::to_string(micrometres / kMicrometres) + (fraction.empty() ? "" : "," + fraction) + " mm";
+}
+
+std::string photographs_table(const Destruction& destruction) {
+  if (destruction.photographs.empty()) return "";
+  std::string out = header_row({{"Ảnh chụp", "photograph"}, {"SHA-256", "SHA-256"}});
+  for (const Photograph& photograph : destruction.photographs)
+    out += "<tr><td>" + escaped(photograph.name) + "</td><td>" + code(photograph.hash.hex()) + "</td></tr>\n";
+  return out + "</tbody></table>\n";
+}
+
+std::string destruction_facts(const Destruction& destruction) {
+  std::string out = heading("Việc đã làm", "what was done") + "<dl>" + fact("Mức", "category", "<b>Destroy</b>") +
+                    fact("Phương pháp", "method", in_one_line(destruction.method));
+  if (destruction.particle_um > 0)
+    out += fact("Mảnh lớn nhất", "largest particles", millimetres(destruction.particle_um));
+  return out + fact("Nơi", "place", or_dash(destruction.place)) +
+         fact("Thời điểm", "UTC", utc_seconds(destruction.destroyed)) +
+         fact("Người chứng kiến", "witnesses", witnesses_text(destruction)) + "</dl>\n" + photographs_table(destruction);
+}
+
+// Qcbak saw nothing of it: the page says who says so.
+std::string certificate_of_destruction(const Dossier& dossier, std::size_t medium) {
+  const Destruction& destruction = *destruction_of(dossier, medium);
+  const WipeRun* run = last_run(dossier, medium);
+  const std::string& by = destruction.by.statement.by;
+  std::string out = title("Giấy chứng nhận tiêu hủy phương tiện lưu trữ", "Certificate of media destruction", dossier, medium) +
+                    "<div class=\"says\">" +
+                    both("Phương tiện đã được tiêu hủy vật lý, theo lời khai có ký số của <b>" + escaped(by) + "</b>.",
+                         "The medium was destroyed physically, as " + escaped(by) + " states and has signed.") +
+                    "</div>\n" + medium_facts(dossier, dossier.request.media[medium], run) + destruction_facts(destruction);
+  if (run != nullptr)
+    out += heading("Trước khi tiêu hủy", "before it was destroyed") + "<p>" + in_both(run->verdict_reason) + "</p>\n";
+  return out + people(dossier, medium) + "<dl>" + blank("Ghi chú", "notes") + "</dl>\n" + signature_lines() +
+         integrity(dossier);
 }
 
 std::string no_certificate(const Dossier& dossier, std::size_t medium, const std::vector<DossierFinding>& findings) {
   const WipeRun* run = last_run(dossier, medium);
   std::string out = title("Không phải giấy chứng nhận", "This is no certificate", dossier, medium) + "<div class=\"none\">";
-  if (run != nullptr && run->exit_code == exit_code_of(wipe::Verdict::destroy) && findings.empty())
-    out += both("<b>Phải tiêu hủy vật lý phương tiện này.</b> " + in_both(run->verdict_reason),
+  if (findings.empty() && is_to_be_destroyed(dossier, medium))
+    out += both("<b>Phải tiêu hủy vật lý phương tiện này.</b> " + (run == nullptr ? "" : in_both(run->verdict_reason)),
                 "<b>Destroy this medium physically.</b>");
-  else if (run != nullptr && !succeeded(*run) && findings.empty())
+  else if (findings.empty() && run != nullptr && !succeeded(*run) && destruction_of(dossier, medium) == nullptr)
     out += both("<b>Việc xóa dữ liệu không đạt.</b> " + in_both(run->verdict_reason), "<b>The medium is not cleared.</b>");
   else if (findings.empty())
     out += in_both(why_no_certificate(dossier, medium));
@@ -312,8 +368,14 @@ std::string no_certificate(const Dossier& dossier, std::size_t medium, const std
   for (const DossierFinding& finding : findings)
     out += "<br>" + escaped(finding.member) + ": " + escaped(finding.what);
   out += "</div>\n" + medium_facts(dossier, dossier.request.media[medium], run);
-  if (run != nullptr && findings.empty()) out += steps_table(*run, wipe::plan_of(run->plan_document)) + exceptions(*run);
-  return out + people(dossier, run) + integrity(dossier);
+  if (run != nullptr && findings.empty()) out += steps_table(*run, plan_of(dossier, medium)) + exceptions(*run);
+  return out + people(dossier, medium) + integrity(dossier);
+}
+
+std::string page_of(const Dossier& dossier, std::size_t medium, const std::vector<DossierFinding>& findings) {
+  if (!findings.empty() || !why_no_certificate(dossier, medium).empty()) return no_certificate(dossier, medium, findings);
+  return destruction_of(dossier, medium) == nullptr ? certificate(dossier, medium)
+                                                    : certificate_of_destruction(dossier, medium);
 }
 
 }  // namespace
@@ -322,10 +384,7 @@ std::string certificate_page(const Dossier& dossier, const std::vector<DossierFi
   std::string out = "<!DOCTYPE html>\n<html lang=\"vi\"><head><meta charset=\"utf-8\"><title>" + dossier.request.id +
                     "</title><style>" + kStyle + "</style></head><body>\n";
   for (std::size_t medium = 0; medium < dossier.request.media.size(); ++medium)
-    out += "<section>\n" +
-           (findings.empty() && why_no_certificate(dossier, medium).empty() ? certificate(dossier, medium)
-                                                                           : no_certificate(dossier, medium, findings)) +
-           "</section>\n";
+    out += "<section>\n" + page_of(dossier, medium, findings) + "</section>\n";
   return out + "</body></html>\n";
 }
 

@@ -20,6 +20,8 @@ inline constexpr std::string_view kDossierFormat = "qcbak dossier 1";
 inline constexpr std::size_t kDossierLimit = 32U << 20;
 inline constexpr std::size_t kDossierMediaLimit = 256;
 inline constexpr std::size_t kDossierRunLimit = 1024;
+inline constexpr std::size_t kWitnessLimit = 16;
+inline constexpr std::size_t kPhotographLimit = 64;
 inline constexpr std::string_view kStateSecret = "state-secret";
 
 // Whose a member is.
@@ -29,7 +31,8 @@ struct Signed {
   crypto::Signature signature;
 };
 
-// Texts of disks are as printable() gives them.
+// Texts of disks are as printable() gives them. A medium that is to be destroyed may be known by its label alone: then it has
+// no size, and perhaps no serial.
 struct RequestedMedium {
   std::string asset;
   std::string serial;
@@ -47,6 +50,7 @@ struct WipeRequest {
   std::string destination;
   std::string classification;
   Time expires;
+  std::vector<std::string> plans;  // documents, in ascending order, each once: of those that the media name
   std::vector<RequestedMedium> media;
   Signed by;
 };
@@ -60,7 +64,7 @@ struct WipeApproval {
 struct WipeRun {
   std::size_t medium = 0;  // index
   std::string job;
-  std::string plan_document;
+  crypto::Sha256 plan_hash;
   wipe::Identity identity;
   wipe::Geometry geometry;
   std::string device;
@@ -76,6 +80,25 @@ struct WipeRun {
   Signed by;
 };
 
+struct Photograph {
+  std::string name;
+  crypto::Sha256 hash;
+};
+
+// That a medium was destroyed physically.
+struct Destruction {
+  std::size_t medium = 0;  // index
+  std::string method;
+  std::uint32_t particle_um = 0;  // of the largest particles that were left; 0 where the method leaves none
+  std::string place;
+  Time destroyed;
+  std::vector<std::string> witnesses;
+  std::vector<Photograph> photographs;
+  Signed by;
+};
+bool is_destruction_method(std::string_view text);
+bool leaves_particles(std::string_view method);  // and their size has to be said
+
 enum class Decision { accept, reject };
 struct WipeValidation {
   Decision decision = Decision::reject;
@@ -89,7 +112,8 @@ struct WipeConfirmation {
 struct Dossier {
   WipeRequest request;
   std::optional<WipeApproval> approval;
-  std::vector<WipeRun> runs;
+  std::vector<WipeRun> runs;              // by medium, those of one in their order
+  std::vector<Destruction> destructions;  // by medium, one for each at most
   std::optional<WipeValidation> validation;
   std::optional<WipeConfirmation> confirmation;
 };
@@ -101,15 +125,27 @@ Dossier parse_dossier(std::string_view text);
 // One line with its LF. Its texts are UTF-8.
 std::string encode(const Dossier& dossier);
 
-// Signs the member that was put last, in the name of `by`.
-void sign_last(Dossier& dossier, std::string_view by, std::string reason, const crypto::SignSeed& seed, Time now);
+// Put where they belong. The reference holds until another is added.
+WipeRun& add(Dossier& dossier, WipeRun run);
+Destruction& add(Dossier& dossier, Destruction destruction);
+// Signs a member of the dossier, in the name of `by`.
+void sign(const Dossier& dossier, Signed& member, std::string_view by, std::string reason, const crypto::SignSeed& seed,
+          Time now);
+// What two benches added to the same approved request. Error(refused) when both have runs on one medium, or something was
+// added to one that the other should have known.
+Dossier join(const Dossier& one, const Dossier& other);
 
+// That a medium was approved for. Error(damaged) when the request does not hold it.
+wipe::Plan plan_of(const Dossier& dossier, std::size_t medium);
 // Of a run by its index, with what earlier runs on the same medium found. Error(damaged) when its plan is none.
 wipe::Assessment assess(const Dossier& dossier, std::size_t run);
 int exit_code_of(wipe::Verdict verdict);
 // The last on a medium, by its index; null when there is none.
 const WipeRun* last_run(const Dossier& dossier, std::size_t medium);
 bool succeeded(const WipeRun& run);
+const Destruction* destruction_of(const Dossier& dossier, std::size_t medium);
+// That its plan, or what its last run came to, leaves nothing else, and that it has not happened yet.
+bool is_to_be_destroyed(const Dossier& dossier, std::size_t medium);
 // A sentence; empty when the medium may have one. That nothing is wrong with the dossier is check()'s to say.
 std::string why_no_certificate(const Dossier& dossier, std::size_t medium);
 

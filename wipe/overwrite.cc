@@ -321,6 +321,7 @@ void check_options(const OverwriteOptions& options) {
 void require_one_job(const BlockDevice& device, const ConfirmedTarget& target, const Plan& plan,
                      const Journal& journal) {
   const JobBeginning& beginning = journal.beginning();
+  if (is_destruction(plan)) refuse(device, "it was approved for destruction only");
   if (plan_hash(plan) != target.approved().plan_hash) refuse(device, "another plan was approved than " + plan.name);
   if (beginning.plan_document != document(plan)) refuse(device, "the journal is of another plan than " + plan.name);
   if (beginning.identity != target.identity() || beginning.size_bytes != target.geometry().size_bytes)

@@ -82,6 +82,7 @@ Json step_document(const Plan& plan, std::size_t index) {
 std::string_view category(const Plan& plan) {
   const bool by_firmware =
       std::ranges::any_of(plan.steps, [](const Step& step) { return step.kind == StepKind::firmware_erase; });
+  if (is_destruction(plan)) return "destroy";
   return by_firmware ? "by-firmware" : "clear";
 }
 
@@ -130,8 +131,14 @@ std::size_t writing_step(const Plan& plan, std::size_t index) {
   return index;
 }
 
+bool is_destruction(const Plan& plan) { return plan.name == kDestroyPlan; }
+
 void check_plan(const Plan& plan) {
   check_texts(plan);
+  if (is_destruction(plan)) {
+    if (!plan.steps.empty()) refuse(plan, "has steps, and what is destroyed needs none");
+    return;
+  }
   if (plan.steps.empty() || plan.steps.size() > kPlanStepLimit)
     refuse(plan, "has no steps, or more than " + std::to_string(kPlanStepLimit));
   for (std::size_t index = 0; index < plan.steps.size(); ++index) {
@@ -173,7 +180,8 @@ Plan plan_of(std::string_view text) {
 crypto::Sha256 plan_hash(const Plan& plan) { return crypto::sha256(as_bytes(document(plan))); }
 
 const Plan& shipped_plan(std::string_view name) {
-  std::vector<std::string> names;
+  if (name == kDestroyPlan) return destruction_plan();
+  std::vector<std::string> names{std::string(kDestroyPlan)};
   for (const Plan& plan : shipped_plans()) {
     if (plan.name == name) return plan;
     names.push_back(plan.name);

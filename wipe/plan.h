@@ -27,11 +27,15 @@ struct Plan {
   std::vector<Step> steps;
 };
 
+// The plan by which nothing is written: the medium is destroyed physically. It alone has no steps.
+inline constexpr std::string_view kDestroyPlan = "destroy";
+
 inline constexpr std::size_t kPlanStepLimit = 64;
 inline constexpr std::size_t kPatternSizeLimit = 12;
 inline constexpr std::size_t kPatternTileBytes = 12288;  // a multiple of every pattern's size, and of 4 KiB
 
 bool writes(const Step& step);
+bool is_destruction(const Plan& plan);
 bool overwrites(const Step& step);  // writes, or reads back: what overwrite() does
 // Of an index into the steps: that of the last writing step up to it. There must be one.
 std::size_t writing_step(const Plan& plan, std::size_t index);
@@ -46,7 +50,8 @@ Plan plan_of(std::string_view document);
 
 // The plans that come with the program, in the order of the manual; they live as long as it does.
 std::span<const Plan> shipped_plans();
-// Error(usage) for a name that no shipped plan has, naming the nearest.
+const Plan& destruction_plan();  // not among them
+// One of either. Error(usage) for a name that none has, naming the nearest.
 const Plan& shipped_plan(std::string_view name);
 
 }  // namespace qcbak::wipe

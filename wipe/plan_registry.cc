@@ -104,4 +104,9 @@ std::span<const Plan> shipped_plans() {
   return plans;
 }
 
+const Plan& destruction_plan() {
+  static const Plan plan{std::string(kDestroyPlan), 1, "Physical destruction", "NIST SP 800-88, Destroy", {}};
+  return plan;
+}
+
 }  // namespace qcbak::wipe

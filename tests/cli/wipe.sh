@@ -11,15 +11,10 @@ if [[ -z ${WIPE_TEST_NAMESPACE-} ]]; then
   cd / && rm -rf -- "$scratch"
   exec env WIPE_TEST_NAMESPACE=1 unshare --mount --propagation private -- bash "$here/wipe.sh" "$QCBAK"
 fi
-loops=()
+source "$here/../loops.bash"
 clean_up_loops() {
   swapoff "$scratch/none" 2>/dev/null
-  local loop
-  for loop in "${loops[@]}"; do
-    swapoff "$loop" 2>/dev/null
-    umount "$loop" 2>/dev/null
-    losetup -d "$loop" 2>/dev/null
-  done
+  detach_loops
   umount "$scratch/full" 2>/dev/null
   cleanup
 }
@@ -28,10 +23,6 @@ unset QCBAK_REPO QCBAK_PASSWORD_FILE
 export QCBAK_SOCKET=$scratch/no-daemon
 old_text="quarterly salaries of the finance unit"
 
-loop_over() {  # FILE: sets $loop
-  loop=$(losetup -f --show "$1") || fail "no loop device"
-  loops+=("$loop")
-}
 disk() {  # FILE MiB: a file, a file system with known text in it, a loop device
   truncate -s "$2M" "$1"
   mkfs.ext4 -q -F "$1"
@@ -42,7 +33,6 @@ disk() {  # FILE MiB: a file, a file system with known text in it, a loop device
   umount mnt
   grep -q "$old_text" "$1" || fail "the text is not on the disk"
 }
-detach() { losetup -d "$1"; }
 
 # People, each with a key of their own, made as themselves.
 chmod 711 "$scratch"
@@ -125,20 +115,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 dossier = json.load(open(sys.argv[1]))
 canonical = lambda value: json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 so_far = {"format": dossier["format"]}
-def check(member, put):
+def check(member, covered):
     unsigned = {k: v for k, v in member.items() if k not in ("statement", "signature")}
-    put(unsigned)
-    assert json.loads(member["statement"])["sha256"] == sha256(canonical(so_far)).hexdigest()
+    assert json.loads(member["statement"])["sha256"] == sha256(canonical(covered(unsigned))).hexdigest()
     Ed25519PublicKey.from_public_bytes(bytes.fromhex(member["public_key"])).verify(
         bytes.fromhex(member["signature"]), b"qcbak statement 1\n" + member["statement"].encode())
-    put(member)
-for name in ("request", "approval"):
-    check(dossier[name], lambda m, n=name: so_far.__setitem__(n, m))
-so_far["runs"] = []
+def check_next(name):
+    check(dossier[name], lambda m: {**so_far, name: m})
+    so_far[name] = dossier[name]
+check_next("request")
+check_next("approval")
+approved = dict(so_far)
 for i, run in enumerate(dossier["runs"]):
-    check(run, lambda m, i=i: so_far["runs"].__setitem__(slice(i, i + 1), [m]))
-for name in ("validation", "confirmation"):
-    check(dossier[name], lambda m, n=name: so_far.__setitem__(n, m))
+    earlier = [r for r in dossier["runs"][:i] if r["medium"] == run["medium"]]
+    check(run, lambda m: {**approved, "runs": earlier + [m]})
+so_far["runs"] = dossier["runs"]
+check_next("validation")
+check_next("confirmation")
 assert canonical(so_far) + b"\n" == open(sys.argv[1], "rb").read()
 PYTHON
 (($? == 0)) || fail "another program does not find the signatures right"
@@ -199,9 +192,13 @@ unchanged
 ends 5 as $requester request "$refused_loop" --plan nist-clear --reason disposal --serial X --classification state-secret -o secret.1
 err_has "state-secret"
 unchanged
-ok as $requester request "$refused_loop" --plan nist-clear --reason reuse --serial short-4711 --expires "$(date -u -d '+4 seconds' +%Y-%m-%dT%H:%M:%SZ)" -o short.1
-ok as $approver approve short.1 -o short.2
-sleep 4
+for term in 4 30 120; do  # long enough for the approval, however slow the machine is
+  ok as $requester request "$refused_loop" --plan nist-clear --reason reuse --serial short-4711 --expires "$(date -u -d "+$term seconds" +%Y-%m-%dT%H:%M:%SZ)" -o short.1
+  expires=$(($(date +%s) + term))
+  as $approver approve short.1 -o short.2 >/dev/null 2>&1 && break
+  rm short.1
+done
+while (($(date +%s) <= expires)); do sleep 0.5; done
 ends 5 as $operator run --device "$refused_loop" --approval short.2 --confirm t-4711 -o short.3
 err_has "the approval expired"
 unchanged
@@ -293,7 +290,42 @@ ends 6 qcbak wipe certificate full.4 --public-key people.pem
 [[ -z $out ]] || fail "there is a certificate"
 ends 6 qcbak wipe certificate full.4 --format html --public-key people.pem
 out_has "Phải tiêu hủy vật lý"
+ends 5 as $operator destroyed full.4 --method melt --witness "Tran Thi B" -o full.destroyed.1
+err_has "validated already"
 detach "$loop"
+
+# ---- Destroyed: what failed to be cleared, and what no machine can see any more.
+echo "a picture" >left.jpg
+ok as $operator destroyed full.3 --method shred --particle-size 1.5mm --witness "Tran Thi B" --place "sân sau" --photograph left.jpg -o full.destroyed.1
+ends 5 as $operator validate full.destroyed.1 --accept -o own.2
+err_has "an operator validated it"
+ok as $validator validate full.destroyed.1 --accept -o full.destroyed.2
+ok qcbak wipe certificate full.destroyed.2 --format html --public-key people.pem -o destroyed.html
+grep -q "Giấy chứng nhận tiêu hủy" destroyed.html || fail "the page is no certificate of destruction"
+grep -q "$(sha256sum <left.jpg | cut -d ' ' -f 1)" destroyed.html || fail "the photograph is not on it"
+grep -q "1,5 mm" destroyed.html || fail "the size of the particles is not on it"
+ends 2 as $requester request --plan nist-clear --reason disposal --asset A -o broken.1
+one_error_line
+ok as $requester request --plan destroy --reason disposal --classification state-secret --asset TS-7 --asset TS-8 --model "Disk 7" --model "Disk 8" -o broken.1
+ok as $approver approve broken.1 -o broken.2
+out_has "qcbak wipe destroyed"
+ends 5 as $operator run --approval broken.2 --device "$refused_loop" --confirm 123456 -o broken.3
+one_error_line
+ends 2 as $operator destroyed broken.2 --method incinerate --witness "Tran Thi B" -o broken.3
+err_has "several media"
+ends 2 as $operator destroyed broken.2 --medium 2 --method incinerate --particle-size 2mm --witness "Tran Thi B" -o broken.3
+err_has "leaves no particles"
+ends 2 as $operator destroyed broken.2 --medium 2 --method shred --witness "Tran Thi B" -o broken.3
+ends 2 as $operator destroyed broken.2 --medium 2 --method incinerate -o broken.3
+err_has "somebody else"
+ends 5 as $operator destroyed broken.2 --medium 2 --method incinerate --witness "$operator" -o broken.3
+err_has "nobody else witnessed it"
+ok as $operator destroyed broken.2 --medium 2 --method incinerate --witness "Tran Thi B" -o broken.3
+ends 5 as $operator destroyed broken.3 --medium 2 --method incinerate --witness "Tran Thi B" -o broken.4
+ok as $operator destroyed broken.3 --method incinerate --witness "Tran Thi B" -o broken.4
+ok as $validator validate broken.4 --accept -o broken.5
+ok qcbak wipe certificate broken.5 --public-key people.pem
+ok qcbak verify-evidence broken.5 --public-key people.pem
 
 ok qcbak wipe list
 ok qcbak wipe list --json

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "base/error.h"
@@ -20,13 +21,11 @@ constexpr Time kStart{1'780'000'000 * kSecond};
 Time after(std::int64_t seconds) { return {kStart.ns + seconds * kSecond}; }
 const Time kNow = after(1000);
 
-crypto::SignSeed seed_of(std::string_view person) {
-  return crypto::SignSeed(crypto::sha256(as_bytes(person)).view());
-}
+crypto::SignSeed seed_of(std::string_view person) { return crypto::SignSeed(crypto::sha256(as_bytes(person)).view()); }
 crypto::SignPublic key_of(std::string_view person) { return crypto::sign_public(seed_of(person)); }
 
-void sign(Dossier& dossier, std::string_view person, std::int64_t at, const std::string& reason = "") {
-  sign_last(dossier, person, reason, seed_of(person), after(at));
+void sign(const Dossier& dossier, Signed& member, std::string_view person, std::int64_t at) {
+  sign(dossier, member, person, "", seed_of(person), after(at));
 }
 
 WipeRequest request(std::string_view plan = "nist-clear") {
@@ -36,6 +35,7 @@ WipeRequest request(std::string_view plan = "nist-clear") {
   request.destination = "kho thanh lý <1>";
   request.classification = "sensitive";
   request.expires = after(500);
+  request.plans = {wipe::document(wipe::shipped_plan(plan))};
   request.media = {{"TS-1", "SN-0001", false, "Disk", "Maker", 1 << 20, std::string(plan),
                     wipe::plan_hash(wipe::shipped_plan(plan))}};
   return request;
@@ -43,10 +43,9 @@ WipeRequest request(std::string_view plan = "nist-clear") {
 
 // Each step done in a second, from `at` on.
 WipeRun clean_run(std::int64_t at) {
-  const wipe::Plan& plan = wipe::shipped_plan("nist-clear");
   WipeRun run;
   run.job = std::string(32, 'b');
-  run.plan_document = wipe::document(plan);
+  run.plan_hash = wipe::plan_hash(wipe::shipped_plan("nist-clear"));
   run.identity = {"Maker", "Disk", "SN-0001", "1.0", "naa.1"};
   run.geometry = {1 << 20, 512, 4096};
   run.device = "/dev/sdb";
@@ -71,21 +70,25 @@ WipeRun clean_run(std::int64_t at) {
 
 using Change = std::function<void(Dossier&)>;
 
+void accept_and_confirm(Dossier& dossier) {
+  dossier.validation = WipeValidation{Decision::accept, {}};
+  sign(dossier, dossier.validation->by, "validator", 400);
+  dossier.confirmation.emplace();
+  sign(dossier, dossier.confirmation->by, "owner", 410);
+}
+
 // Whole, with `change` applied before each signature: whoever signs, signs what was changed.
 Dossier whole(const Change& change = [](Dossier&) {}) {
   Dossier dossier;
   dossier.request = request();
   change(dossier);
-  sign(dossier, "requester", 0);
+  sign(dossier, dossier.request.by, "requester", 0);
   dossier.approval.emplace();
-  sign(dossier, "approver", 100);
+  sign(dossier, dossier.approval->by, "approver", 100);
   dossier.runs.push_back(clean_run(200));
   change(dossier);
-  sign(dossier, "operator", 300);
-  dossier.validation = WipeValidation{Decision::accept, {}};
-  sign(dossier, "validator", 400);
-  dossier.confirmation.emplace();
-  sign(dossier, "owner", 410);
+  sign(dossier, dossier.runs[0].by, "operator", 300);
+  accept_and_confirm(dossier);
   return dossier;
 }
 
@@ -98,7 +101,8 @@ Signers people() {
 std::vector<std::string> findings(const Dossier& dossier) {
   const Signers known = people();
   std::vector<std::string> texts;
-  for (const DossierFinding& finding : check(dossier, &known, kNow)) texts.push_back(finding.member + ": " + finding.what);
+  for (const DossierFinding& finding : check(dossier, &known, kNow))
+    texts.push_back(finding.member + ": " + finding.what);
   return texts;
 }
 
@@ -137,8 +141,12 @@ TEST(Dossier, NoByteCanBeChanged) {
 
 TEST(Dossier, IsRefusedInAnyOtherForm) {
   const std::string text = encode(whole());
-  const std::string same[] = {" " + text, text + "\n", text.substr(0, text.size() - 1), "{" + text,
-                              "{\"zzz\":1," + text.substr(1), std::string(text).replace(text.find(",\"request\""), 1, ", "),
+  const std::string same[] = {" " + text,
+                              text + "\n",
+                              text.substr(0, text.size() - 1),
+                              "{" + text,
+                              "{\"zzz\":1," + text.substr(1),
+                              std::string(text).replace(text.find(",\"request\""), 1, ", "),
                               std::string(text).replace(text.find("1048576"), 7, "1048576.0")};
   for (const std::string& other : same) EXPECT_THROW(parse_dossier(other), Error);
 }
@@ -171,24 +179,27 @@ TEST(Dossier, KnowsWhoMaySign) {
 TEST(Dossier, NobodyApprovesOrValidatesTheirOwn) {
   Dossier dossier;
   dossier.request = request();
-  sign(dossier, "requester", 0);
+  sign(dossier, dossier.request.by, "requester", 0);
   dossier.approval.emplace();
-  sign(dossier, "requester", 10);
+  sign(dossier, dossier.approval->by, "requester", 10);
   EXPECT_THAT(findings(dossier), ElementsAre("approval: who requested it approved it"));
   // The same key under another name is the same person.
-  sign_last(dossier, "somebody", "", seed_of("requester"), after(10));
+  sign(dossier, dossier.approval->by, "somebody", "", seed_of("requester"), after(10));
   EXPECT_THAT(findings(dossier), testing::Contains("approval: who requested it approved it"));
   Dossier own = whole();
   own.confirmation.reset();
-  sign(own, "operator", 400);
+  sign(own, own.validation->by, "operator", 400);
   EXPECT_THAT(findings(own), ElementsAre("validation: an operator validated it"));
+  Dossier owned = whole();
+  sign(owned, owned.confirmation->by, "operator", 410);
+  EXPECT_THAT(findings(owned), ElementsAre("confirmation: an operator confirmed it"));
 }
 
 TEST(Dossier, TimesFollowEachOther) {
   Dossier late = whole();
-  sign(late, "owner", 399);
+  sign(late, late.confirmation->by, "owner", 399);
   EXPECT_THAT(findings(late), ElementsAre("confirmation: its time is before that of what it follows"));
-  sign(late, "owner", 5000);
+  sign(late, late.confirmation->by, "owner", 5000);
   EXPECT_THAT(findings(late), ElementsAre("confirmation: its time is yet to come"));
   const auto began_at = [](std::int64_t at) {
     return findings_of_run([at](WipeRun& run) {
@@ -216,12 +227,8 @@ TEST(Dossier, TheRunIsOfWhatWasApproved) {
               ElementsAre("run 1: its vendor or model is not the one that was approved"));
   EXPECT_THAT(findings_of_run([](WipeRun& run) { run.geometry.size_bytes = 2 << 20; }),
               testing::Contains("run 1: its size is not the one that was approved"));
-  EXPECT_THAT(findings_of_run([](WipeRun& run) {
-                run.plan_document = wipe::document(wipe::shipped_plan("bsi-vsitr"));
-              }),
-              testing::Contains("run 1: its plan is not the one that was approved"));
-  EXPECT_THAT(findings_of_run([](WipeRun& run) { run.plan_document = "{}"; }),
-              ElementsAre("run 1: this is no document of a plan"));
+  EXPECT_THAT(findings_of_run([](WipeRun& run) { run.plan_hash = wipe::plan_hash(wipe::shipped_plan("bsi-vsitr")); }),
+              ElementsAre("run 1: its plan is not the one that was approved"));
   EXPECT_THAT(findings_of_run([](WipeRun& run) { run.medium = 1; }),
               ElementsAre("run 1: it is of a medium that nobody requested"));
   EXPECT_THAT(findings_of_run([](WipeRun& run) { run.contents[0] = "ff"; }),
@@ -252,6 +259,245 @@ TEST(Dossier, WhatMismatchedTwiceIsToBeDestroyed) {
 TEST(Dossier, StateSecretsAreNeverApproved) {
   EXPECT_THAT(findings(whole([](Dossier& dossier) { dossier.request.classification = "state-secret"; })),
               testing::Contains(HasSubstr("are to be destroyed")));
+}
+
+// ---- Several media
+
+const wipe::Plan& plan_named(std::string_view name) { return wipe::shipped_plan(name); }
+
+// Medium 1 is to be overwritten, medium 2 overwritten, medium 3, known by its label, destroyed.
+Dossier approved_three() {
+  Dossier dossier;
+  dossier.request = request();
+  dossier.request.plans = {wipe::document(plan_named("destroy")), wipe::document(plan_named("nist-clear"))};
+  std::ranges::sort(dossier.request.plans);
+  RequestedMedium second = dossier.request.media[0];
+  second.serial = "SN-0002";
+  RequestedMedium third;
+  third.asset = "TS-3";
+  third.serial_by_hand = true;
+  third.plan = "destroy";
+  third.plan_hash = wipe::plan_hash(plan_named("destroy"));
+  dossier.request.media.push_back(second);
+  dossier.request.media.push_back(third);
+  sign(dossier, dossier.request.by, "requester", 0);
+  dossier.approval.emplace();
+  sign(dossier, dossier.approval->by, "approver", 100);
+  return dossier;
+}
+
+void run_on(Dossier& dossier, std::size_t medium, std::int64_t at, const std::function<void(WipeRun&)>& change = {}) {
+  WipeRun run = clean_run(at);
+  run.medium = medium;
+  run.identity.serial = dossier.request.media[medium].serial;
+  if (change) change(run);
+  sign(dossier, add(dossier, std::move(run)).by, "operator", at + 10);
+}
+
+void fail_run(WipeRun& run) {
+  run.progress.steps[0].bad.add({4096, 4096});
+  run.progress.steps[1].done_bytes -= 4096;
+  run.verdict = "destroy";
+  run.verdict_reason = "blocks could not be written in the last pass";
+  run.exit_code = 6;
+}
+
+Destruction shredded(std::size_t medium) {
+  Destruction destruction;
+  destruction.medium = medium;
+  destruction.method = "shred";
+  destruction.particle_um = 2500;
+  destruction.place = "yard <2>";
+  destruction.destroyed = after(350);
+  destruction.witnesses = {"somebody else"};
+  destruction.photographs = {{"left.jpg", crypto::sha256(as_bytes("left"))}};
+  return destruction;
+}
+
+void destroy(Dossier& dossier, Destruction destruction, std::int64_t at = 360) {
+  sign(dossier, add(dossier, std::move(destruction)).by, "destroyer", at);
+}
+
+std::vector<std::string> findings_by_anyone(const Dossier& dossier) {
+  std::vector<std::string> texts;
+  for (const DossierFinding& finding : check(dossier, nullptr, kNow))
+    texts.push_back(finding.member + ": " + finding.what);
+  return texts;
+}
+
+TEST(Dossier, MediaAreFinishedInAnyOrder) {
+  Dossier dossier = approved_three();
+  run_on(dossier, 1, 200);
+  EXPECT_THAT(findings(dossier), IsEmpty());
+  run_on(dossier, 0, 220);
+  run_on(dossier, 1, 240);
+  destroy(dossier, shredded(2));
+  accept_and_confirm(dossier);
+  EXPECT_THAT(findings_by_anyone(dossier), IsEmpty());
+  EXPECT_EQ(dossier.runs[0].medium, 0U);
+  EXPECT_EQ(dossier.runs[1].medium, 1U);
+  EXPECT_EQ(dossier.runs[1].progress.segments[0].began, after(200));
+  const std::string text = encode(dossier);
+  EXPECT_EQ(encode(parse_dossier(text)), text);
+}
+
+TEST(Dossier, ARunKnowsTheEarlierOnesOnItsMedium) {
+  Dossier dossier = approved_three();
+  run_on(dossier, 1, 200);
+  run_on(dossier, 1, 240);
+  dossier.runs.erase(dossier.runs.begin());
+  EXPECT_THAT(findings(dossier), ElementsAre("run 1: something else was signed"));
+}
+
+TEST(Dossier, BenchesAreJoined) {
+  const Dossier approved = approved_three();
+  Dossier one = approved, other = approved;
+  run_on(one, 0, 200);
+  run_on(other, 1, 210);
+  destroy(other, shredded(2));
+  const Dossier joined = join(one, other);
+  EXPECT_EQ(encode(joined), encode(join(other, one)));
+  EXPECT_EQ(joined.runs.size(), 2U);
+  EXPECT_EQ(joined.destructions.size(), 1U);
+  EXPECT_THAT(findings_by_anyone(joined), IsEmpty());
+  EXPECT_EQ(encode(join(joined, one)), encode(joined));
+  EXPECT_EQ(encode(join(approved, joined)), encode(joined));
+  Dossier accepted = joined;
+  accept_and_confirm(accepted);
+  EXPECT_EQ(encode(join(other, accepted)), encode(accepted));
+  EXPECT_EQ(encode(join(accepted, accepted)), encode(accepted));
+  Dossier unconfirmed = accepted;
+  unconfirmed.confirmation.reset();
+  EXPECT_EQ(encode(join(unconfirmed, accepted)), encode(accepted));
+  EXPECT_EQ(encode(join(accepted, unconfirmed)), encode(accepted));
+}
+
+TEST(Dossier, WhatContradictsIsNotJoined) {
+  const Dossier approved = approved_three();
+  Dossier one = approved, other = approved;
+  run_on(one, 0, 200);
+  run_on(other, 0, 230);
+  EXPECT_THROW(join(one, other), Error);
+  Dossier later = one;
+  run_on(later, 0, 240);
+  EXPECT_EQ(join(one, later).runs.size(), 2U);
+  Dossier accepted = one;
+  accept_and_confirm(accepted);
+  EXPECT_THROW(join(accepted, later), Error);  // something was done after somebody had looked at all of it
+  Dossier rejected = one;
+  rejected.validation = WipeValidation{Decision::reject, {}};
+  sign(rejected, rejected.validation->by, "validator", 405);
+  EXPECT_THROW(join(accepted, rejected), Error);
+  Dossier unapproved = approved;
+  unapproved.approval.reset();
+  EXPECT_THROW(join(unapproved, one), Error);
+}
+
+TEST(Dossier, DestructionIsOfWhatWasApprovedForItOrFailed) {
+  Dossier dossier = approved_three();
+  destroy(dossier, shredded(0));
+  EXPECT_THAT(findings_by_anyone(dossier), ElementsAre(HasSubstr("it was not approved")));
+  dossier = approved_three();
+  run_on(dossier, 0, 200);
+  destroy(dossier, shredded(0));
+  EXPECT_THAT(findings_by_anyone(dossier), ElementsAre(HasSubstr("it was not approved")));
+  dossier = approved_three();
+  run_on(dossier, 0, 200, fail_run);
+  EXPECT_TRUE(is_to_be_destroyed(dossier, 0));
+  destroy(dossier, shredded(0));
+  EXPECT_THAT(findings_by_anyone(dossier), IsEmpty());
+  EXPECT_FALSE(is_to_be_destroyed(dossier, 0));
+  EXPECT_TRUE(is_to_be_destroyed(dossier, 2));
+}
+
+TEST(Dossier, DestructionIsWitnessedDatedAndOfAKnownMethod) {
+  const auto findings_of = [](const std::function<void(Destruction&)>& change) {
+    Dossier dossier = approved_three();
+    Destruction destruction = shredded(2);
+    change(destruction);
+    destroy(dossier, std::move(destruction));
+    return findings_by_anyone(dossier);
+  };
+  EXPECT_THAT(findings_of([](Destruction&) {}), IsEmpty());
+  EXPECT_THAT(findings_of([](Destruction& d) { d.witnesses.clear(); }),
+              ElementsAre(HasSubstr("nobody else witnessed it")));
+  EXPECT_THAT(findings_of([](Destruction& d) { d.witnesses = {"destroyer"}; }), ElementsAre(HasSubstr("nobody else")));
+  EXPECT_THAT(findings_of([](Destruction& d) { d.method = "hammer"; }),
+              testing::Contains(HasSubstr("its method is none")));
+  EXPECT_THAT(findings_of([](Destruction& d) { d.method = "melt"; }), ElementsAre(HasSubstr("size of particles")));
+  EXPECT_THAT(findings_of([](Destruction& d) { d.particle_um = 0; }), ElementsAre(HasSubstr("size of particles")));
+  EXPECT_THAT(findings_of([](Destruction& d) { d.destroyed = after(50); }), ElementsAre(HasSubstr("its times")));
+  EXPECT_THAT(findings_of([](Destruction& d) { d.destroyed = after(361); }), ElementsAre(HasSubstr("its times")));
+  EXPECT_THAT(findings_of([](Destruction& d) { d.medium = 3; }), ElementsAre(HasSubstr("nobody requested")));
+}
+
+TEST(Dossier, WhoDestroyedItNeitherValidatesNorConfirms) {
+  Dossier dossier = approved_three();
+  destroy(dossier, shredded(2));
+  dossier.validation = WipeValidation{Decision::accept, {}};
+  sign(dossier, dossier.validation->by, "destroyer", 400);
+  dossier.confirmation.emplace();
+  sign(dossier, dossier.confirmation->by, "destroyer", 410);
+  EXPECT_THAT(findings_by_anyone(dossier),
+              ElementsAre("validation: an operator validated it", "confirmation: an operator confirmed it"));
+}
+
+TEST(Dossier, WhatIsForDestructionIsNotWiped) {
+  Dossier dossier = approved_three();
+  run_on(dossier, 2, 200);
+  EXPECT_THAT(findings(dossier), ElementsAre("run 1: it is of a medium that was approved for destruction only"));
+}
+
+TEST(Dossier, TheRequestHoldsThePlansOfItsMediaAndNoOthers) {
+  const auto findings_of = [](const std::function<void(WipeRequest&)>& change) {
+    Dossier dossier;
+    dossier.request = request();
+    change(dossier.request);
+    sign(dossier, dossier.request.by, "requester", 0);
+    return findings(dossier);
+  };
+  EXPECT_THAT(findings_of([](WipeRequest&) {}), IsEmpty());
+  EXPECT_THAT(findings_of([](WipeRequest& r) { r.plans.clear(); }), ElementsAre(HasSubstr("does not hold the plan")));
+  EXPECT_THAT(findings_of([](WipeRequest& r) { r.plans.push_back(r.plans[0]); }),
+              ElementsAre(HasSubstr("not in their order")));
+  EXPECT_THAT(findings_of([](WipeRequest& r) { r.plans.push_back("{~"); }),
+              ElementsAre(HasSubstr("a plan for no medium")));
+  EXPECT_THAT(findings_of([](WipeRequest& r) { r.media[0].plan = "schneier"; }),
+              ElementsAre(HasSubstr("of another name")));
+  EXPECT_THAT(findings_of([](WipeRequest& r) { r.media[0].serial = ""; }),
+              ElementsAre(HasSubstr("has no serial or no size")));
+  EXPECT_THAT(findings_of([](WipeRequest& r) { r.media[0].size_bytes = 0; }),
+              ElementsAre(HasSubstr("has no serial or no size")));
+  EXPECT_THAT(findings_of([](WipeRequest& r) {
+                r.plans = {"{}"};
+                r.media[0].plan_hash = crypto::sha256(as_bytes("{}"));
+              }),
+              ElementsAre("medium 1: this is no document of a plan"));
+}
+
+TEST(Dossier, StateSecretsMayBeApprovedForDestruction) {
+  Dossier dossier;
+  dossier.request = request("destroy");
+  dossier.request.classification = "state-secret";
+  sign(dossier, dossier.request.by, "requester", 0);
+  dossier.approval.emplace();
+  sign(dossier, dossier.approval->by, "approver", 100);
+  EXPECT_THAT(findings(dossier), IsEmpty());
+}
+
+TEST(CertificatePage, OfDestructionSaysWhoSaysSo) {
+  Dossier dossier = approved_three();
+  EXPECT_THAT(certificate_page(dossier, {}), HasSubstr("Phải tiêu hủy vật lý"));
+  destroy(dossier, shredded(2));
+  EXPECT_THAT(certificate_page(dossier, {}), Not(HasSubstr("Giấy chứng nhận tiêu hủy")));
+  accept_and_confirm(dossier);
+  const std::string page = certificate_page(dossier, {});
+  EXPECT_THAT(page, HasSubstr("Giấy chứng nhận tiêu hủy phương tiện lưu trữ"));
+  EXPECT_THAT(page, HasSubstr("2,5 mm"));
+  EXPECT_THAT(page, HasSubstr("left.jpg"));
+  EXPECT_THAT(page, HasSubstr("yard &lt;2&gt;"));
+  EXPECT_THAT(page, HasSubstr("<b>destroyer</b>"));
+  EXPECT_THAT(page, Not(HasSubstr("Giấy chứng nhận xóa dữ liệu")));  // the other two were not wiped
 }
 
 TEST(CertificatePage, IsForWhatSucceededAndWasAccepted) {

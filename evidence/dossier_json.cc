@@ -1,0 +1,445 @@
+#include "evidence/dossier_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "evidence/log_json.h"
+
+namespace qcbak::evidence {
+namespace {
+
+using Canonical = nlohmann::json;  // its objects sort their keys by byte
+
+constexpr std::uint64_t kNumberLimit = (1ULL << 53) - 1;  // RFC 8785 §3.2.2.3: what every reader holds exactly
+constexpr std::size_t kTextLimit = 64U << 10;
+constexpr std::size_t kJobSize = 16;
+
+[[noreturn]] void refuse(const std::string& reason) { throw Error(ErrorCode::damaged, reason); }
+
+// ---- Writing
+
+Canonical signing_json(const Signed& by) {
+  return {
+      {"public_key", by.key.hex()}, {"signature", by.signature.hex()}, {"statement", control::encode(by.statement)}};
+}
+
+Canonical medium_json(const RequestedMedium& medium) {
+  return {{"asset", medium.asset},
+          {"model", medium.model},
+          {"plan", medium.plan},
+          {"plan_sha256", medium.plan_hash.hex()},
+          {"serial", medium.serial},
+          {"serial_by_hand", medium.serial_by_hand},
+          {"size_bytes", medium.size_bytes},
+          {"vendor", medium.vendor}};
+}
+
+Canonical body_of(const WipeRequest& request) {
+  Canonical media = Canonical::array();
+  for (const RequestedMedium& medium : request.media) media.push_back(medium_json(medium));
+  return {{"classification", request.classification},
+          {"destination", request.destination},
+          {"expires", utc_seconds(request.expires)},
+          {"id", request.id},
+          {"media", std::move(media)},
+          {"plans", request.plans},
+          {"reason", request.reason}};
+}
+
+Canonical body_of(const WipeApproval&) { return Canonical::object(); }
+Canonical body_of(const WipeConfirmation&) { return Canonical::object(); }
+Canonical body_of(const WipeValidation& validation) {
+  return {{"decision", validation.decision == Decision::accept ? "accept" : "reject"}};
+}
+
+Canonical ranges_json(const wipe::RangeSet& set) {
+  Canonical ranges = Canonical::array();
+  for (const wipe::Range& range : set.ranges()) ranges.push_back({range.offset, range.size_bytes});
+  return ranges;
+}
+
+Canonical time_json(const std::optional<Time>& time) {
+  return time ? Canonical(utc_seconds(*time)) : Canonical(nullptr);
+}
+
+Canonical step_json(const wipe::StepProgress& step, const std::string& content) {
+  return {{"bad", ranges_json(step.bad)},
+          {"began", time_json(step.began)},
+          {"content", content},
+          {"done_bytes", step.done_bytes},
+          {"ended", time_json(step.ended)},
+          {"errors", step.errors},
+          {"healed", ranges_json(step.healed)},
+          {"mismatching", ranges_json(step.mismatching)},
+          {"restarts", step.restarts},
+          {"retries", step.retries},
+          {"set_aside", ranges_json(step.set_aside)},
+          {"unreadable", ranges_json(step.unreadable)},
+          {"watermark", step.watermark}};
+}
+
+Canonical segment_json(const wipe::Segment& segment) {
+  return {{"began", utc_seconds(segment.began)},
+          {"last", utc_seconds(segment.last)},
+          {"offset", segment.offset},
+          {"step", segment.step + 1}};
+}
+
+Canonical body_of(const WipeRun& run) {
+  Canonical steps = Canonical::array(), segments = Canonical::array();
+  for (std::size_t i = 0; i < run.progress.steps.size(); ++i)
+    steps.push_back(step_json(run.progress.steps[i], run.contents.at(i)));
+  for (const wipe::Segment& segment : run.progress.segments) segments.push_back(segment_json(segment));
+  return {{"device",
+           {{"disk_sequence", run.attachment.disk_sequence},
+            {"name", run.device},
+            {"removable", run.attachment.removable},
+            {"rotational", run.attachment.rotational}}},
+          {"exit", run.exit_code},
+          {"geometry",
+           {{"logical_sector_bytes", run.geometry.logical_sector_bytes},
+            {"physical_block_bytes", run.geometry.physical_block_bytes},
+            {"size_bytes", run.geometry.size_bytes}}},
+          {"host", run.host},
+          {"identity",
+           {{"firmware", run.identity.firmware},
+            {"model", run.identity.model},
+            {"serial", run.identity.serial},
+            {"vendor", run.identity.vendor},
+            {"wwid", run.identity.wwid}}},
+          {"job", run.job},
+          {"kernel", run.kernel},
+          {"medium", run.medium + 1},
+          {"plan_sha256", run.plan_hash.hex()},
+          {"segments", std::move(segments)},
+          {"steps", std::move(steps)},
+          {"tool", run.tool},
+          {"verdict", run.verdict},
+          {"verdict_reason", run.verdict_reason}};
+}
+
+Canonical body_of(const Destruction& destruction) {
+  Canonical photographs = Canonical::array();
+  for (const Photograph& photograph : destruction.photographs)
+    photographs.push_back({{"name", photograph.name}, {"sha256", photograph.hash.hex()}});
+  return {{"destroyed", utc_seconds(destruction.destroyed)},
+          {"medium", destruction.medium + 1},
+          {"method", destruction.method},
+          {"particle_um", destruction.particle_um},
+          {"photographs", std::move(photographs)},
+          {"place", destruction.place},
+          {"witnesses", destruction.witnesses}};
+}
+
+// A member with what its signature covers beside it: `scope`, with the member at `place` in it.
+class Writer {
+ public:
+  Written write(const Dossier& dossier) {
+    add(dossier.request, "request", "wipe.request");
+    if (dossier.approval) add(*dossier.approval, "approval", "wipe.approve");
+    approved_ = whole_;
+    for (std::size_t i = 0; i < dossier.runs.size(); ++i) add_run(dossier.runs[i], i);
+    for (std::size_t i = 0; i < dossier.destructions.size(); ++i) add_destruction(dossier.destructions[i], i);
+    if (dossier.validation) add(*dossier.validation, "validation", "wipe.validate");
+    if (dossier.confirmation) add(*dossier.confirmation, "confirmation", "wipe.confirm");
+    written_.text = whole_.dump();
+    return std::move(written_);
+  }
+
+ private:
+  template <class Member>
+  void add(const Member& member, const char* name, const char* act) {
+    whole_[name] = sign(member, name, act, [&](Canonical body) {
+      Canonical covered = whole_;
+      covered[name] = std::move(body);
+      return covered;
+    });
+  }
+
+  // Runs of other media are not covered, so that disks can be finished in any order, and on different benches.
+  void add_run(const WipeRun& run, std::size_t index) {
+    const Canonical signed_run = sign(run, "run " + std::to_string(index + 1), "wipe.run", [&](Canonical body) {
+      Canonical covered = approved_;
+      covered["runs"] = runs_of(run.medium);
+      covered["runs"].push_back(std::move(body));
+      return covered;
+    });
+    whole_["runs"].push_back(signed_run);
+  }
+
+  void add_destruction(const Destruction& destruction, std::size_t index) {
+    const std::string name = "destruction " + std::to_string(index + 1);
+    const Canonical signed_one = sign(destruction, name, "wipe.destroyed", [&](Canonical body) {
+      Canonical covered = approved_;
+      covered["runs"] = runs_of(destruction.medium);
+      covered["destructions"] = Canonical::array({std::move(body)});
+      return covered;
+    });
+    whole_["destructions"].push_back(signed_one);
+  }
+
+  Canonical runs_of(std::size_t medium) const {
+    Canonical runs = Canonical::array();
+    const auto at = whole_.find("runs");
+    if (at == whole_.end()) return runs;
+    for (const Canonical& run : *at)
+      if (run.at("medium") == medium + 1) runs.push_back(run);
+    return runs;
+  }
+
+  template <class Member, class Cover>
+  Canonical sign(const Member& member, std::string name, const char* act, Cover&& cover) {
+    Canonical body = body_of(member);
+    body["public_key"] = member.by.key.hex();
+    written_.members.push_back({std::move(name), act, &member.by, crypto::sha256(as_bytes(cover(body).dump()))});
+    body.update(signing_json(member.by));
+    return body;
+  }
+
+  Canonical whole_{{"format", kDossierFormat}};
+  Canonical approved_;
+  Written written_;
+};
+
+// ---- Reading
+
+const Json& member(const Json& json, const char* name) {
+  const auto at = json.find(name);
+  if (at == json.end()) refuse("it lacks \"" + std::string(name) + "\"");
+  return *at;
+}
+
+std::string as_text_of(const Json& value) {
+  if (!value.is_string() || value.get_ref<const std::string&>().size() > kTextLimit)
+    refuse("a text in it is none, or too long");
+  return value.get<std::string>();
+}
+std::string text(const Json& json, const char* name) { return as_text_of(member(json, name)); }
+
+std::uint64_t as_number(const Json& value, std::uint64_t most = kNumberLimit) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) refuse("a number in it is none, or too large");
+  return value.get<std::uint64_t>();
+}
+std::uint64_t number(const Json& json, const char* name, std::uint64_t most = kNumberLimit) {
+  return as_number(member(json, name), most);
+}
+
+// Counted from 1 in the file.
+std::size_t index(const Json& json, const char* name, std::size_t limit) {
+  const std::uint64_t counted = number(json, name, limit);
+  if (counted == 0) refuse("\"" + std::string(name) + "\" is counted from 1");
+  return counted - 1;
+}
+
+bool flag(const Json& json, const char* name) {
+  const Json& value = member(json, name);
+  if (!value.is_boolean()) refuse("\"" + std::string(name) + "\" is neither true nor false");
+  return value.get<bool>();
+}
+
+const Json& list(const Json& json, const char* name, std::size_t limit) {
+  const Json& value = member(json, name);
+  if (!value.is_array() || value.size() > limit) refuse("\"" + std::string(name) + "\" is no list, or too long");
+  return value;
+}
+
+template <class Id>
+Id id(const Json& json, const char* name) {
+  const Bytes bytes = from_hex(text(json, name));
+  if (bytes.size() != Id::kSize) refuse("\"" + std::string(name) + "\" has another length");
+  return Id(bytes);
+}
+
+std::string job_text(const Json& json, const char* name) {
+  const std::string hex = text(json, name);
+  if (from_hex(hex).size() != kJobSize) refuse("\"" + std::string(name) + "\" has another length");
+  return hex;
+}
+
+Time as_time(const Json& value) {
+  const auto time = value.is_string() ? parse_time(value.get_ref<const std::string&>()) : std::nullopt;
+  if (!time) refuse("a time in it is none");
+  return *time;
+}
+
+std::optional<Time> time_or_null(const Json& value) {
+  return value.is_null() ? std::nullopt : std::optional(as_time(value));
+}
+
+Signed read_signing(const Json& json) {
+  Signed by;
+  by.key = id<crypto::SignPublic>(json, "public_key");
+  by.signature = id<crypto::Signature>(json, "signature");
+  try {
+    by.statement = control::parse_statement(text(json, "statement"));
+  } catch (const Error&) {
+    refuse("a statement in it is none");
+  }
+  return by;
+}
+
+RequestedMedium read_medium(const Json& json) {
+  return {text(json, "asset"),          text(json, "serial"),
+          flag(json, "serial_by_hand"), text(json, "model"),
+          text(json, "vendor"),         number(json, "size_bytes"),
+          text(json, "plan"),           id<crypto::Sha256>(json, "plan_sha256")};
+}
+
+WipeRequest read_request(const Json& json) {
+  WipeRequest request{job_text(json, "id"),
+                      text(json, "reason"),
+                      text(json, "destination"),
+                      text(json, "classification"),
+                      as_time(member(json, "expires")),
+                      {},
+                      {},
+                      read_signing(json)};
+  if (!is_wipe_reason(request.reason)) refuse("the reason is none of those that there are");
+  if (!is_classification(request.classification)) refuse("the classification is none of those that there are");
+  for (const Json& plan : list(json, "plans", kDossierMediaLimit)) request.plans.push_back(as_text_of(plan));
+  for (const Json& medium : list(json, "media", kDossierMediaLimit)) request.media.push_back(read_medium(medium));
+  return request;
+}
+
+wipe::RangeSet read_ranges(const Json& json, const char* name) {
+  wipe::RangeSet set;
+  std::uint64_t least = 0;  // where the next may begin
+  for (const Json& pair : list(json, name, wipe::RangeSet::kRangeLimit)) {
+    if (!pair.is_array() || pair.size() != 2) refuse("a range in it is none");
+    const wipe::Range range{as_number(pair[0]), as_number(pair[1])};
+    if (range.offset < least || range.size_bytes == 0) refuse("the ranges are not in their order");
+    set.add(range);
+    least = range.end() + 1;
+  }
+  return set;
+}
+
+wipe::StepProgress read_step(const Json& json) {
+  wipe::StepProgress step;
+  step.began = time_or_null(member(json, "began"));
+  step.ended = time_or_null(member(json, "ended"));
+  step.watermark = number(json, "watermark");
+  step.done_bytes = number(json, "done_bytes");
+  step.errors = number(json, "errors");
+  step.retries = number(json, "retries");
+  step.restarts = number(json, "restarts");
+  step.set_aside = read_ranges(json, "set_aside");
+  step.bad = read_ranges(json, "bad");
+  step.unreadable = read_ranges(json, "unreadable");
+  step.mismatching = read_ranges(json, "mismatching");
+  step.healed = read_ranges(json, "healed");
+  return step;
+}
+
+wipe::Segment read_segment(const Json& json) {
+  return {as_time(member(json, "began")), as_time(member(json, "last")),
+          static_cast<std::uint32_t>(index(json, "step", wipe::kPlanStepLimit)), number(json, "offset")};
+}
+
+wipe::Identity read_identity(const Json& json) {
+  return {text(json, "vendor"), text(json, "model"), text(json, "serial"), text(json, "firmware"), text(json, "wwid")};
+}
+
+wipe::Geometry read_geometry(const Json& json) {
+  constexpr std::uint64_t kMost = ~std::uint32_t{0};
+  return {number(json, "size_bytes"), static_cast<std::uint32_t>(number(json, "logical_sector_bytes", kMost)),
+          static_cast<std::uint32_t>(number(json, "physical_block_bytes", kMost))};
+}
+
+WipeRun read_run(const Json& json) {
+  WipeRun run;
+  run.medium = index(json, "medium", kDossierMediaLimit);
+  run.job = job_text(json, "job");
+  run.plan_hash = id<crypto::Sha256>(json, "plan_sha256");
+  run.identity = read_identity(member(json, "identity"));
+  run.geometry = read_geometry(member(json, "geometry"));
+  const Json& device = member(json, "device");
+  run.device = text(device, "name");
+  run.attachment = {number(device, "disk_sequence"), flag(device, "removable"), flag(device, "rotational")};
+  run.tool = text(json, "tool");
+  run.host = text(json, "host");
+  run.kernel = text(json, "kernel");
+  for (const Json& step : list(json, "steps", wipe::kPlanStepLimit)) {
+    run.progress.steps.push_back(read_step(step));
+    run.contents.push_back(text(step, "content"));
+  }
+  for (const Json& segment : list(json, "segments", wipe::kSegmentLimit))
+    run.progress.segments.push_back(read_segment(segment));
+  run.verdict = text(json, "verdict");
+  run.verdict_reason = text(json, "verdict_reason");
+  run.exit_code = static_cast<int>(number(json, "exit", 255));
+  run.by = read_signing(json);
+  return run;
+}
+
+Photograph read_photograph(const Json& json) { return {text(json, "name"), id<crypto::Sha256>(json, "sha256")}; }
+
+Destruction read_destruction(const Json& json) {
+  Destruction destruction;
+  destruction.medium = index(json, "medium", kDossierMediaLimit);
+  destruction.method = text(json, "method");
+  destruction.particle_um = static_cast<std::uint32_t>(number(json, "particle_um", ~std::uint32_t{0}));
+  destruction.place = text(json, "place");
+  destruction.destroyed = as_time(member(json, "destroyed"));
+  for (const Json& witness : list(json, "witnesses", kWitnessLimit))
+    destruction.witnesses.push_back(as_text_of(witness));
+  for (const Json& photograph : list(json, "photographs", kPhotographLimit))
+    destruction.photographs.push_back(read_photograph(photograph));
+  destruction.by = read_signing(json);
+  return destruction;
+}
+
+// One after the other as they are read; whatever cannot stand there would not come out as it went in.
+void read_runs(const Json& json, Dossier& dossier) {
+  for (const Json& each : list(json, "runs", kDossierRunLimit)) {
+    WipeRun run = read_run(each);
+    if (!dossier.runs.empty() && run.medium < dossier.runs.back().medium) refuse("its runs are not in their order");
+    dossier.runs.push_back(std::move(run));
+  }
+}
+
+void read_destructions(const Json& json, Dossier& dossier) {
+  for (const Json& each : list(json, "destructions", kDossierMediaLimit)) {
+    Destruction destruction = read_destruction(each);
+    if (!dossier.destructions.empty() && destruction.medium <= dossier.destructions.back().medium)
+      refuse("its destructions are not in their order");
+    dossier.destructions.push_back(std::move(destruction));
+  }
+}
+
+WipeValidation read_validation(const Json& json) {
+  const std::string decision = text(json, "decision");
+  if (decision != "accept" && decision != "reject") refuse("the decision is neither accept nor reject");
+  return {decision == "accept" ? Decision::accept : Decision::reject, read_signing(json)};
+}
+
+Dossier read(const Json& json) {
+  if (text(json, "format") != kDossierFormat) refuse("it is of another format, or of a later version");
+  Dossier dossier;
+  dossier.request = read_request(member(json, "request"));
+  if (json.contains("approval")) dossier.approval = WipeApproval{read_signing(member(json, "approval"))};
+  if (json.contains("runs")) read_runs(json, dossier);
+  if (json.contains("destructions")) read_destructions(json, dossier);
+  if (json.contains("validation")) dossier.validation = read_validation(member(json, "validation"));
+  if (json.contains("confirmation"))
+    dossier.confirmation = WipeConfirmation{read_signing(member(json, "confirmation"))};
+  return dossier;
+}
+
+}  // namespace
+
+Written write(const Dossier& dossier) { return Writer().write(dossier); }
+
+Dossier parse_dossier(std::string_view text) {
+  if (text.size() > kDossierLimit) refuse("it is too long for a dossier");
+  if (!text.ends_with('\n')) refuse("it was cut off, or altered at its end");
+  const Json json = parse_object(text.substr(0, text.size() - 1));
+  if (json.is_null()) refuse("it is no JSON any more");
+  Dossier dossier = read(json);
+  if (encode(dossier) != text) refuse("it is not as it was written");
+  return dossier;
+}
+
+std::string encode(const Dossier& dossier) { return write(dossier).text + "\n"; }
+
+}  // namespace qcbak::evidence
