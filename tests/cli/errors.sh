@@ -47,12 +47,11 @@ one_error_line
 ends 11 qcbak backup source --wait 1
 err_has "waiting for another process"
 ok qcbak snapshots  # reading waits for nobody
+qcbak backup source -q --wait 600 2>.waiting </dev/null 9>&- &
+waiting=$!
+until grep -q waiting .waiting; do kill -0 $waiting || fail "it did not wait for the lock"; sleep 0.1; done
 exec 9>&-
-flock repo/lock sleep 2 &
-sleep 0.5
-ok qcbak backup source -q --wait 20
-err_has "waiting"
-wait
+wait $waiting || fail "it did not go on when the lock was free"
 
 # Output that goes nowhere is an error; a reader that had enough is none.
 code=0

@@ -4,7 +4,7 @@
 #   stop                stops it; it must end with 0
 #   kill_daemon         SIGKILL
 #   step NAME           runs the block of this name in docs/operations.md
-#   within SECONDS WHAT COMMAND...   repeats it until it succeeds
+#   within SECONDS WHAT COMMAND...   repeats it until it succeeds; on a machine that is busy, for ten times as long
 QCBAKD=$(realpath "$3")
 source "$(dirname "${BASH_SOURCE[0]}")/../cli/harness.bash"
 export QCBAK_CONFIG=$scratch/qcbak.toml QCBAK_SOCKET=$scratch/run/socket
@@ -63,7 +63,7 @@ kill_daemon() {
 within() {
   local seconds=$1 what=$2 tries
   shift 2
-  for ((tries = 0; tries < seconds * 10; ++tries)); do
+  for ((tries = 0; tries < seconds * 100; ++tries)); do
     "$@" && return
     if [[ -n $daemon ]] && ! kill -0 "$daemon" 2>/dev/null; then fail "the daemon ended: $(tail -3 log.new)"; fi
     sleep 0.1
