@@ -134,6 +134,13 @@ void write_dossier(const std::string& path, const evidence::Dossier& dossier) {
   file.keep();
 }
 
+void replace_dossier(const std::string& path, const evidence::Dossier& dossier) {
+  write_file_durably(path, as_bytes(evidence::encode(dossier)));
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  if (::chmod(path.c_str(), NewFile::kForAll & ~mask) != 0) throw_errno("let others read", printable(path));
+}
+
 Json dossier_json(const evidence::Dossier& dossier) {
   Json media = Json::array(), people = Json::array();
   for (std::size_t i = 0; i < dossier.request.media.size(); ++i) {

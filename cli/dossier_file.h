@@ -32,6 +32,8 @@ void sign_dossier(const Invocation& invocation, const evidence::Dossier& dossier
 void require_known(const Invocation& invocation, const Signer& signer);
 std::vector<evidence::DossierFinding> judge(const Invocation& invocation, const evidence::Dossier& dossier);
 void write_dossier(const std::string& path, const evidence::Dossier& dossier);
+// Also where there is one: after a crash it is the old or the new one, whole.
+void replace_dossier(const std::string& path, const evidence::Dossier& dossier);
 
 Json dossier_json(const evidence::Dossier& dossier);
 Json dossier_findings_json(const std::vector<evidence::DossierFinding>& findings);

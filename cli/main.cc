@@ -1,6 +1,7 @@
 // qcbak: the table of its commands. Each is in the file of its name.
 #include "cli/manual.h"
 #include "cli/program.h"
+#include "cli/wipe_child.h"
 
 int main(int argc, char** argv) {
   using namespace qcbak::cli;
@@ -38,5 +39,6 @@ int main(int argc, char** argv) {
           },
   };
   add_internal_commands(program);
+  program.commands.push_back(internal_wipe_command());
   return run_program(program, argc, argv);
 }

@@ -1,15 +1,12 @@
 // qcbak wipe run
-#include <sys/stat.h>
-#include <sys/utsname.h>
+#include <algorithm>
 
 #include "base/error.h"
 #include "cli/dossier_file.h"
 #include "cli/messages.h"
 #include "cli/new_file.h"
-#include "cli/progress_display.h"
 #include "cli/text.h"
-#include "crypto/hash.h"
-#include "wipe/linux_block_device.h"
+#include "cli/wipe_work.h"
 
 namespace qcbak::cli {
 namespace {
@@ -18,26 +15,50 @@ namespace {
   throw Error(ErrorCode::refused, std::move(what)).with_hint(std::move(next));
 }
 
+[[noreturn]] void misused(std::string what, std::string next) {
+  throw Error(ErrorCode::usage, std::move(what)).with_hint(std::move(next));
+}
+
 bool is_done(const evidence::Dossier& dossier, std::size_t medium) {
-  if (evidence::destruction_of(dossier, medium) != nullptr || evidence::is_to_be_destroyed(dossier, medium)) return true;
+  if (evidence::destruction_of(dossier, medium) != nullptr || evidence::is_to_be_destroyed(dossier, medium))
+    return true;
   const evidence::WipeRun* run = evidence::last_run(dossier, medium);
   return run != nullptr && evidence::succeeded(*run);
 }
 
-// The one that is left, or of several the one whose serial was typed.
-std::size_t medium_to_wipe(const evidence::Dossier& dossier, const std::string& typed) {
-  std::vector<std::size_t> left, typed_ones;
-  for (std::size_t i = 0; i < dossier.request.media.size(); ++i) {
-    if (is_done(dossier, i)) continue;
-    left.push_back(i);
-    if (dossier.request.media[i].serial.ends_with(typed)) typed_ones.push_back(i);
-  }
-  if (left.empty()) refuse(std::string(tr("every medium of this dossier was dealt with")), std::string(tr("have it validated: qcbak wipe validate FILE --accept -o FILE")));
-  if (left.size() == 1) return left.front();
-  if (typed_ones.size() != 1)
+std::vector<std::size_t> media_left(const evidence::Dossier& dossier) {
+  std::vector<std::size_t> left;
+  for (std::size_t i = 0; i < dossier.request.media.size(); ++i)
+    if (!is_done(dossier, i)) left.push_back(i);
+  if (left.empty())
+    refuse(std::string(tr("every medium of this dossier was dealt with")),
+           std::string(tr("have it validated: qcbak wipe validate FILE --accept -o FILE")));
+  return left;
+}
+
+std::size_t medium_with(const evidence::Dossier& dossier, const std::vector<std::size_t>& left,
+                        const std::string& typed) {
+  std::vector<std::size_t> found;
+  for (const std::size_t i : left)
+    if (dossier.request.media[i].serial.ends_with(typed)) found.push_back(i);
+  if (found.size() != 1)
     refuse(std::string(tr("what was typed is not the end of the serial of exactly one medium that is left")),
            std::string(tr("read the serial on the disk's label, and give its last six characters with --confirm")));
-  return typed_ones.front();
+  return found.front();
+}
+
+// For each that was typed. The one that is left needs not be found by it: the guard says what is wrong with what was typed.
+std::vector<std::size_t> media_to_wipe(const evidence::Dossier& dossier, const std::vector<std::string>& typed) {
+  const std::vector<std::size_t> left = media_left(dossier);
+  if (left.size() == 1 && typed.size() == 1) return left;
+  std::vector<std::size_t> media;
+  for (const std::string& one : typed) {
+    const std::size_t medium = medium_with(dossier, left, one);
+    if (std::ranges::find(media, medium) != media.end())
+      misused(say("{} was confirmed twice", one_line(one)), std::string(tr("give each medium once")));
+    media.push_back(medium);
+  }
+  return media;
 }
 
 std::string device_with_serial(const evidence::RequestedMedium& medium) {
@@ -45,7 +66,8 @@ std::string device_with_serial(const evidence::RequestedMedium& medium) {
   for (const wipe::SeenDisk& disk : wipe::disks_of_machine()) {
     if (printable(disk.identity.serial) != medium.serial) continue;
     if (!found.empty())
-      refuse(say("{} and {} report the same serial", found, disk.path), std::string(tr("name the right one with --device")));
+      refuse(say("{} and {} report the same serial", found, disk.path),
+             std::string(tr("name the right one with --device")));
     found = disk.path;
   }
   if (found.empty())
@@ -54,239 +76,270 @@ std::string device_with_serial(const evidence::RequestedMedium& medium) {
   return found;
 }
 
-std::string device_of(const Arguments& arguments, const evidence::RequestedMedium& medium) {
-  if (const auto device = arguments.value("device")) return *device;
+// Of the one that was typed at `index`.
+std::string device_of(const Arguments& arguments, std::size_t index, const evidence::RequestedMedium& medium) {
+  const std::vector<std::string>& named = arguments.values("device");
+  if (!named.empty() && named.size() != arguments.values("confirm").size())
+    misused(std::string(tr("there are not as many --device as --confirm")),
+            std::string(tr("name the disk of each with --device, in the same order, or of none")));
+  if (!named.empty()) return named[index];
   if (medium.serial_by_hand)
-    throw Error(ErrorCode::usage, std::string(tr("the serial was entered by hand, so no disk can be found by it")))
-        .with_hint(std::string(tr("name the disk with --device")));
+    misused(std::string(tr("the serial was entered by hand, so no disk can be found by it")),
+            std::string(tr("name the disk with --device")));
   return device_with_serial(medium);
-}
-
-// The raw text of the disk where it is the one that was approved, so that the guard compares bytes.
-std::string approved_text(const std::string& approved, const std::string& found) {
-  return printable(found) == approved ? found : approved;
-}
-
-wipe::ApprovedTarget target_of(const evidence::RequestedMedium& medium, const wipe::Inspection& inspection) {
-  const wipe::Identity& identity = inspection.identity();
-  if (printable(identity.vendor) != medium.vendor)
-    refuse(say("{} is of another vendor than was approved", inspection.name()), std::string(tr("look for the right disk: qcbak wipe list")));
-  return {approved_text(medium.model, identity.model), approved_text(medium.serial, identity.serial),
-          medium.serial_by_hand ? wipe::SerialOrigin::entered_by_hand : wipe::SerialOrigin::reported, medium.size_bytes,
-          medium.plan_hash};
-}
-
-// docs/sanitisation.md "The journal": what gives leave for this job and no other.
-crypto::Sha256 order_of(const evidence::Dossier& dossier, std::size_t medium) {
-  Bytes order = from_hex(dossier.approval->by.statement.sha256);
-  append_le(order, static_cast<std::uint32_t>(medium + 1));
-  return crypto::sha256(order);
-}
-
-std::string job_id(const wipe::JobSecret& secret) {
-  constexpr std::size_t kSize = 16;
-  return to_hex(crypto::hkdf_sha256(secret.view(), {}, as_bytes("qcbak1 wipe job"), kSize).view());
-}
-
-void require_in_time(const evidence::Dossier& dossier, Time begins) {
-  if (begins > dossier.request.expires)
-    refuse(say("the approval expired {}", format_time(dossier.request.expires)), std::string(tr("request the wipe anew")));
-  const auto approved = parse_time(dossier.approval->by.statement.time);
-  if (!approved || begins < *approved)
-    refuse(say("the clock of this machine is before the time of the approval, {}", one_line(dossier.approval->by.statement.time)),
-           std::string(tr("set the clock, and try again")));
-}
-
-void require_approved(const evidence::Dossier& dossier) {
-  if (!dossier.approval)
-    refuse(std::string(tr("nobody has approved this request")), std::string(tr("have it approved: qcbak wipe approve FILE -o FILE")));
-  if (dossier.validation)
-    refuse(std::string(tr("this dossier was validated already")), std::string(tr("request the wipe anew")));
 }
 
 // All that a run is about.
 struct Job {
-  evidence::Dossier dossier;
-  std::size_t medium = 0;
-  std::string typed;
+  evidence::Dossier approved;  // as it was given
+  evidence::Dossier dossier;   // with what was done since
   std::string output;
-  std::string journal;
-  const evidence::RequestedMedium& requested() const { return dossier.request.media[medium]; }
+  std::vector<std::size_t> media;  // all that were confirmed
+  std::vector<WipeTask> tasks;     // of them, what is left to do
 };
+
+bool is_one_signature(const evidence::Signed& one, const evidence::Signed& other) {
+  return one.signature == other.signature && one.key == other.key;
+}
+
+std::vector<const evidence::WipeRun*> runs_on(const evidence::Dossier& dossier, std::size_t medium) {
+  std::vector<const evidence::WipeRun*> runs;
+  for (const evidence::WipeRun& run : dossier.runs)
+    if (run.medium == medium) runs.push_back(&run);
+  return runs;
+}
+
+// Whether `later` is `approved` with nothing but more runs.
+bool continues(const evidence::Dossier& later, const evidence::Dossier& approved) {
+  if (!later.approval || later.validation || !is_one_signature(later.approval->by, approved.approval->by)) return false;
+  if (later.destructions.size() != approved.destructions.size()) return false;
+  for (std::size_t medium = 0; medium < approved.request.media.size(); ++medium) {
+    const auto before = runs_on(approved, medium), now = runs_on(later, medium);
+    if (now.size() < before.size()) return false;
+    for (std::size_t i = 0; i < before.size(); ++i)
+      if (!is_one_signature(before[i]->by, now[i]->by)) return false;
+  }
+  return later.runs.size() > approved.runs.size();
+}
+
+// What was done to a medium since the approval; null when nothing was.
+const evidence::WipeRun* new_run(const Job& job, std::size_t medium) {
+  return runs_on(job.dossier, medium).size() > runs_on(job.approved, medium).size()
+             ? evidence::last_run(job.dossier, medium)
+             : nullptr;
+}
+
+std::vector<const evidence::WipeRun*> new_runs(const Job& job) {
+  std::vector<const evidence::WipeRun*> runs;
+  for (const std::size_t medium : job.media)
+    if (const evidence::WipeRun* run = new_run(job, medium)) runs.push_back(run);
+  return runs;
+}
+
+// What an earlier start of the same command has finished is in its bundle.
+void take_up_bundle(const Invocation& invocation, Job& job) {
+  if (job.output.empty() || !exists(job.output)) return;
+  evidence::Dossier bundle;
+  if (is_dossier(job.output)) bundle = read_dossier(job.output);
+  if (!continues(bundle, job.dossier)) dossier_output(invocation);
+  if (const auto findings = judge(invocation, bundle); !findings.empty())
+    refuse(say("{} is altered or not in order: {}", printable(job.output), finding_text(findings.front())),
+           say("nothing was done; see all with: qcbak verify-evidence {}", printable(job.output)));
+  job.dossier = std::move(bundle);
+}
+
+void require_approved(const evidence::Dossier& dossier) {
+  if (!dossier.approval)
+    refuse(std::string(tr("nobody has approved this request")),
+           std::string(tr("have it approved: qcbak wipe approve FILE -o FILE")));
+  if (dossier.validation)
+    refuse(std::string(tr("this dossier was validated already")), std::string(tr("request the wipe anew")));
+}
+
+// One medium has OUT.journal, of several each has OUT.N.journal; one that was begun among several keeps it.
+std::string journal_of(const Arguments& arguments, const Job& job, std::size_t medium, std::size_t media) {
+  const auto named = arguments.value("journal");
+  if (named && media > 1)
+    misused(std::string(tr("--journal names the journal of one medium, and there are several")),
+            std::string(tr("leave it out: each medium gets a journal beside the new dossier")));
+  if (named) return *named;
+  const std::string numbered = job.output + "." + std::to_string(medium + 1) + ".journal";
+  return media > 1 || exists(numbered) ? numbered : job.output + ".journal";
+}
+
+WipeTask task_of(const Arguments& arguments, const Job& job, std::size_t index, std::size_t medium) {
+  const std::vector<std::string>& typed = arguments.values("confirm");
+  WipeTask task;
+  task.medium = medium;
+  task.requested = job.dossier.request.media[medium];
+  task.order = order_of(job.dossier, medium);
+  task.typed = typed[index];
+  task.journal = journal_of(arguments, job, medium, typed.size());
+  task.plan = evidence::plan_of(job.dossier, medium);
+  task.device = device_of(arguments, index, task.requested);
+  return task;
+}
+
+const std::string& approval_of(const Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  if (!arguments.has("approval") || !arguments.operands().empty())
+    misused(std::string(tr("wipes through the daemon are not in this version, only those with files")),
+            std::string(tr("give the approved dossier with --approval FILE, and name the new one with -o FILE")));
+  if (!arguments.has("confirm"))
+    misused(std::string(tr("wipe run wants --confirm LAST6")),
+            std::string(tr("read the serial on the disk's label, and give its last six characters with --confirm")));
+  return arguments.values("approval").back();
+}
 
 Job job_of(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
-  const auto approval = arguments.value("approval");
-  if (!approval || !arguments.operands().empty())
-    throw Error(ErrorCode::usage, std::string(tr("wipes through the daemon are not in this version, only those with files")))
-        .with_hint(std::string(tr("give the approved dossier with --approval FILE, and name the new one with -o FILE")));
-  if (!arguments.has("confirm"))
-    throw Error(ErrorCode::usage, std::string(tr("wipe run wants --confirm LAST6")))
-        .with_hint(std::string(tr("read the serial on the disk's label, and give its last six characters with --confirm")));
+  const std::string& approval = approval_of(invocation);
   Job job;
-  job.output = arguments.has("dry-run") && !arguments.has("output") ? "" : dossier_output(invocation);
-  job.journal = arguments.value("journal").value_or(job.output + ".journal");
-  job.typed = arguments.text("confirm");
-  job.dossier = read_sound_dossier(invocation, *approval, ErrorCode::refused);
+  job.output = arguments.text("output");
+  if (job.output.empty() && !arguments.has("dry-run")) dossier_output(invocation);
+  job.approved = job.dossier = read_sound_dossier(invocation, approval, ErrorCode::refused);
   require_approved(job.dossier);
-  job.medium = medium_to_wipe(job.dossier, job.typed);
+  job.media = media_to_wipe(job.dossier, arguments.values("confirm"));
+  take_up_bundle(invocation, job);
+  for (std::size_t i = 0; i < job.media.size(); ++i) {
+    if (new_run(job, job.media[i]) != nullptr) continue;
+    job.tasks.push_back(task_of(arguments, job, i, job.media[i]));
+    require_own_journal(job.dossier, job.tasks.back(), invocation.clock.now());
+  }
+  // Nothing is left to do for it: it is a bundle that is there already, as any other.
+  if (job.tasks.empty()) dossier_output(invocation);
   return job;
 }
 
-wipe::Journal open_journal(const Invocation& invocation, const Job& job, const wipe::ConfirmedTarget& target,
-                           const wipe::Plan& plan) {
-  const crypto::Sha256 order = order_of(job.dossier, job.medium);
-  if (!exists(job.journal)) {
-    require_in_time(job.dossier, invocation.clock.now());
-    wipe::JobBeginning beginning = wipe::begin_job(target, plan, invocation.clock, invocation.random);
-    beginning.order = order;
-    return wipe::Journal::create(job.journal, beginning);
+const evidence::RequestedMedium& requested(const Job& job, const evidence::WipeRun& run) {
+  return job.dossier.request.media[run.medium];
+}
+
+Json run_json(const Job& job, const evidence::WipeRun& run) {
+  return {{"medium", run.medium + 1},
+          {"device", run.device},
+          {"serial", requested(job, run).serial},
+          {"serial_by_hand", requested(job, run).serial_by_hand},
+          {"job", run.job},
+          {"verdict", run.verdict},
+          {"reason", run.verdict_reason},
+          {"segments", run.progress.segments.size()},
+          {"exit_code", run.exit_code}};
+}
+
+void tell_run(Output& output, const Job& job, const evidence::WipeRun& run) {
+  const auto style = run.exit_code == 0 ? Output::Style::good : Output::Style::bad;
+  output.line(output.styled(style, say("{}, serial {}: {}, {}", run.device, one_line(requested(job, run).serial),
+                                       run.verdict, translate_message(run.verdict_reason))));
+  if (output.quiet()) return;
+  if (requested(job, run).serial_by_hand) output.line(tr("the serial was entered by hand"));
+  if (static_cast<ExitCode>(run.exit_code) == ExitCode::destroy)
+    output.line(tr("have this medium destroyed physically"));
+}
+
+// The worst of several: a medium to be destroyed, then a failure, then a refusal of whatever kind.
+ExitCode worst_of(const std::vector<int>& codes) {
+  const auto rank = [](int code) { return code == 6 ? 256 : code == 1 ? 255 : code; };
+  return static_cast<ExitCode>(*std::ranges::max_element(codes, {}, rank));
+}
+
+// Of one medium the document as it is, of several with one for each.
+void tell_as_json(Output& output, const Job& job, const std::vector<WipeOutcome>& outcomes, ExitCode code) {
+  Json document = {{"type", "summary"}, {"id", job.dossier.request.id}, {"file", job.output}};
+  Json media = Json::array();
+  for (const evidence::WipeRun* run : new_runs(job)) media.push_back(run_json(job, *run));
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    if (outcomes[i].error)
+      media.push_back({{"medium", job.tasks[i].medium + 1},
+                       {"serial", job.tasks[i].requested.serial},
+                       {"error", outcomes[i].error->what()},
+                       {"exit_code", outcomes[i].error->exit_code()}});
+  if (media.size() == 1) {
+    document.update(media.front());
+    document["journal"] = job.tasks.front().journal;
+  } else {
+    document["media"] = std::move(media);
+    document["exit_code"] = static_cast<int>(code);
   }
-  wipe::Journal journal = in_context(printable(job.journal), [&] { return wipe::Journal::open(job.journal); });
-  const std::string next(tr("name a new journal with --journal"));
-  if (journal.beginning().order != order) refuse(say("{} is the journal of another job", printable(job.journal)), next);
-  for (const evidence::WipeRun& run : job.dossier.runs)
-    if (run.job == job_id(journal.beginning().secret))
-      refuse(say("the job of {} is in the dossier already", printable(job.journal)), next);
-  require_in_time(job.dossier, journal.beginning().time);
-  if (!invocation.output.quiet()) invocation.output.warn(say("going on from {}", printable(job.journal)));
-  return journal;
+  output.document(document);
 }
 
-// Both from where this run began, so that rate and time left are right when it goes on from a journal.
-std::function<void(const wipe::OverwriteProgress&)> shown_in(Progress& shown, const wipe::Plan& plan) {
-  return [&shown, steps = plan.steps.size(), first = std::optional<std::uint64_t>()](const wipe::OverwriteProgress& now) mutable {
-    const std::uint64_t at = now.step * now.size_bytes + now.done_bytes;
-    if (!first) {
-      first = at;
-      shown.total_bytes = steps * now.size_bytes - at;
-    }
-    shown.done_bytes = at - std::min(at, *first);
-    *shown.current.lock() = say("step {} of {}", now.step + 1, steps);
-  };
+void tell_as_text(Output& output, const Job& job) {
+  const auto runs = new_runs(job);
+  for (const evidence::WipeRun* run : runs) tell_run(output, job, *run);
+  if (!output.quiet() && !runs.empty())
+    output.line(say("next: another person types: qcbak wipe validate {} --accept -o FILE", printable(job.output)));
 }
 
-wipe::OverwriteResult overwrite(const Invocation& invocation, wipe::BlockDevice& device, wipe::ConfirmedTarget target,
-                                const wipe::Plan& plan, wipe::Journal& journal) try {
-  Progress shown;
-  ProgressDisplay display(invocation, shown, std::string(tr("Wiping")));
-  wipe::OverwriteOptions options;
-  options.progress = shown_in(shown, plan);
-  return wipe::overwrite(device, std::move(target), plan, journal, options, invocation.clock, invocation.stop);
-} catch (Error& error) {
-  if (error.code() == ErrorCode::interrupted)
-    error.with_hint(std::string(tr("the disk is not cleared yet: go on with the same command")));
-  throw;
-}
-
-void add_surroundings(evidence::WipeRun& run) {
-  utsname machine{};
-  if (::uname(&machine) != 0) throw_errno("ask for", "the name of this machine");
-  run.tool = std::string("qcbak ") + QCBAK_VERSION;
-  run.host = printable(machine.nodename);
-  run.kernel = printable(std::string(machine.sysname) + " " + machine.release);
-}
-
-evidence::WipeRun record_of(const Job& job, const wipe::LinuxBlockDevice& device, const wipe::OverwriteResult& result,
-                            const wipe::Journal& journal) {
-  evidence::WipeRun run;
-  run.medium = job.medium;
-  run.job = job_id(journal.beginning().secret);
-  run.plan_hash = result.plan_hash;
-  run.identity = {printable(result.identity.vendor), printable(result.identity.model), printable(result.identity.serial),
-                  printable(result.identity.firmware), printable(result.identity.wwid)};
-  run.geometry = result.geometry;
-  run.device = printable(device.name());
-  run.attachment = device.attachment();
-  run.contents = result.contents;
-  run.progress = result.progress;
-  add_surroundings(run);
-  return run;
-}
-
-void add_verdict(const evidence::Dossier& dossier, evidence::WipeRun& run) {
-  const wipe::Assessment assessment = evidence::assess(dossier, static_cast<std::size_t>(&run - dossier.runs.data()));
-  run.verdict = wipe::verdict_name(assessment.verdict);
-  run.verdict_reason = assessment.reason;
-  run.exit_code = evidence::exit_code_of(assessment.verdict);
-}
-
-ExitCode tell(const Invocation& invocation, const Job& job, const evidence::WipeRun& run) {
-  Output& output = invocation.output;
-  const auto code = static_cast<ExitCode>(run.exit_code);
-  const bool by_hand = job.requested().serial_by_hand;
-  if (output.json()) {
-    output.document({{"type", "summary"},
-                     {"id", job.dossier.request.id},
-                     {"medium", run.medium + 1},
-                     {"device", run.device},
-                     {"serial", job.requested().serial},
-                     {"serial_by_hand", by_hand},
-                     {"job", run.job},
-                     {"verdict", run.verdict},
-                     {"reason", run.verdict_reason},
-                     {"segments", run.progress.segments.size()},
-                     {"exit_code", run.exit_code},
-                     {"file", job.output},
-                     {"journal", job.journal}});
-    return code;
+// One medium that has no run ends the command with its error, as any command; of several each error is told.
+void tell_errors(Output& output, const Job& job, const std::vector<WipeOutcome>& outcomes) {
+  if (outcomes.size() == 1 && outcomes.front().error && job.media.size() == 1) throw *outcomes.front().error;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].error) continue;
+    Error error = *outcomes[i].error;
+    output.error(error.add_context(say("serial {}", one_line(job.tasks[i].requested.serial))));
   }
-  const auto style = code == ExitCode::done ? Output::Style::good : Output::Style::bad;
-  output.line(output.styled(style, say("{}, serial {}: {}, {}", run.device, one_line(job.requested().serial), run.verdict,
-                                       translate_message(run.verdict_reason))));
-  if (output.quiet()) return code;
-  if (by_hand) output.line(tr("the serial was entered by hand"));
-  if (code == ExitCode::destroy) output.line(tr("have this medium destroyed physically"));
-  output.line(say("next: another person types: qcbak wipe validate {} --accept -o FILE", printable(job.output)));
+}
+
+ExitCode tell(const Invocation& invocation, const Job& job, const std::vector<WipeOutcome>& outcomes) {
+  tell_errors(invocation.output, job, outcomes);
+  std::vector<int> codes;
+  for (const evidence::WipeRun* run : new_runs(job)) codes.push_back(run->exit_code);
+  for (const WipeOutcome& outcome : outcomes)
+    if (outcome.error) codes.push_back(outcome.error->exit_code());
+  const ExitCode code = worst_of(codes);
+  if (invocation.output.json())
+    tell_as_json(invocation.output, job, outcomes, code);
+  else
+    tell_as_text(invocation.output, job);
   return code;
 }
 
-ExitCode tell_dry_run(const Invocation& invocation, const Job& job, const std::string& device, const wipe::Plan& plan) {
-  Output& output = invocation.output;
-  if (output.json()) {
-    output.document({{"type", "dry-run"},
-                     {"id", job.dossier.request.id},
-                     {"medium", job.medium + 1},
-                     {"device", device},
-                     {"serial", job.requested().serial},
-                     {"size_bytes", job.requested().size_bytes},
-                     {"plan", Json::parse(wipe::document(plan))}});
-    return ExitCode::done;
-  }
-  output.line(say("{}, serial {}, {}, would be wiped by {}; nothing was written", device, one_line(job.requested().serial),
-                  size_text(job.requested().size_bytes), plan.name));
+void tell_rehearsal(Output& output, const Job& job, const WipeTask& task, const std::string& device) {
+  const wipe::Plan& plan = task.plan;
+  if (output.json())
+    return output.document({{"type", "dry-run"},
+                            {"id", job.dossier.request.id},
+                            {"medium", task.medium + 1},
+                            {"device", device},
+                            {"serial", task.requested.serial},
+                            {"size_bytes", task.requested.size_bytes},
+                            {"plan", Json::parse(wipe::document(plan))}});
+  output.line(say("{}, serial {}, {}, would be wiped by {}; nothing was written", device,
+                  one_line(task.requested.serial), size_text(task.requested.size_bytes), plan.name));
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     output.line(say("step {}: {} {}", i + 1, wipe::step_kind_name(plan.steps[i].kind), to_hex(plan.steps[i].pattern)));
-  return ExitCode::done;
+}
+
+ExitCode rehearse(const Invocation& invocation, Job& job) {
+  WipeObserver nobody;
+  const auto outcomes = run_media(invocation, job.dossier, job.output, job.tasks, Rehearsal::yes, nobody);
+  tell_errors(invocation.output, job, outcomes);
+  std::vector<int> codes;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    codes.push_back(outcomes[i].error ? outcomes[i].error->exit_code() : 0);
+    if (!outcomes[i].error) tell_rehearsal(invocation.output, job, job.tasks[i], outcomes[i].disk->name);
+  }
+  return worst_of(codes);
 }
 
 void require_sound(const Invocation& invocation, const Job& job) {
+  if (new_runs(job).empty()) return;
   // As others will read it.
   const auto findings = judge(invocation, read_dossier(job.output));
   if (!findings.empty())
-    throw Error(ErrorCode::failed, say("the wipe is done, but its record in {} is not in order: {}", printable(job.output),
-                                       finding_text(findings.front())))
+    throw Error(ErrorCode::failed, say("the wipe is done, but its record in {} is not in order: {}",
+                                       printable(job.output), finding_text(findings.front())))
         .with_hint(std::string(tr("keep the journal; look at the clock, the keys given, and the dossier")));
 }
 
 ExitCode run(const Invocation& invocation) {
   Job job = job_of(invocation);
-  const wipe::Plan plan = evidence::plan_of(job.dossier, job.medium);
-  if (!exists(job.journal)) require_in_time(job.dossier, invocation.clock.now());
-  wipe::LinuxBlockDevice device(device_of(invocation.arguments, job.requested()));
-  const wipe::Inspection inspection = wipe::inspect(device);
-  wipe::ConfirmedTarget target = wipe::confirm(inspection, target_of(job.requested(), inspection), job.typed);
-  if (invocation.arguments.has("dry-run")) return tell_dry_run(invocation, job, device.name(), plan);
-  const Signer signer = open_signer(invocation);
-  require_known(invocation, signer);
-  wipe::Journal journal = open_journal(invocation, job, target, plan);
-  const wipe::OverwriteResult result = overwrite(invocation, device, std::move(target), plan, journal);
-  evidence::WipeRun& run = evidence::add(job.dossier, record_of(job, device, result, journal));
-  add_verdict(job.dossier, run);
-  evidence::sign(job.dossier, run.by, signer.name, "", signer.seed, invocation.clock.now());
-  write_dossier(job.output, job.dossier);
+  if (invocation.arguments.has("dry-run")) return rehearse(invocation, job);
+  WipeObserver nobody;
+  const auto outcomes = run_media(invocation, job.dossier, job.output, job.tasks, Rehearsal::no, nobody);
   require_sound(invocation, job);
-  return tell(invocation, job, run);
+  return tell(invocation, job, outcomes);
 }
 
 }  // namespace
@@ -294,23 +347,36 @@ ExitCode run(const Invocation& invocation) {
 Command wipe_run_command() {
   return {
       .name = "wipe run",
-      .summary = "Wipe a disk that was approved for it",
+      .summary = "Wipe disks that were approved for it",
       .description =
-          "Overwrites one disk of an approved dossier by the approved plan, reads it back, and writes a copy of the dossier "
-          "with what was done, signed with your own key. The disk is found by its serial; where the serial was entered by "
-          "hand it is named with --device. What is in use, or not the disk that was approved, is refused. An interrupted run "
-          "goes on from its journal with the same command. Exit code 6: destroy the medium physically.",
+          "Overwrites disks of an approved dossier by the approved plan, reads them back, and writes a copy of the "
+          "dossier "
+          "with what was done, signed with your own key. Several run side by side, each in a process of its own; the "
+          "dossier "
+          "gets each as it comes to its end. A disk is found by its serial; where the serial was entered by hand it is "
+          "named "
+          "with --device. What is in use, or not the disk that was approved, is refused. An interrupted run goes on "
+          "from its "
+          "journal with the same command. Exit code 6: destroy a medium physically.",
       .operands = {"[ID]", 0, 1},
       .options = {{"approval", "FILE", "the approved dossier"},
-                  {"confirm", "LAST6", "the last six characters of the serial, as they stand on the disk's label"},
-                  {"device", "DEVICE", "the disk, where it reports no serial"},
+                  {.name = "confirm",
+                   .value = "LAST6",
+                   .help = "the last six characters of a disk's serial, as they stand on its label; once for each disk",
+                   .times = Option::Times::many},
+                  {.name = "device",
+                   .value = "DEVICE",
+                   .help = "the disk, where it reports no serial; as often as --confirm, in the same order",
+                   .times = Option::Times::many},
                   {"dry-run", "", "check everything, and write nothing"},
-                  {"journal", "FILE", "where the job's journal lies; the name of the new dossier with .journal without it"},
+                  {"journal", "FILE", "where the job's journal lies; beside the new dossier without it"},
                   dossier_output_option(),
                   signing_key_option(),
                   people_option()},
       .examples = {{"qcbak wipe run --approval 2.json --public-key people.pem --confirm 00A1B2 -o 3.json",
                     "finds the disk by its serial"},
+                   {"qcbak wipe run --approval 2.json --confirm 00A1B2 --confirm 00A1B3 -o 3.json",
+                    "two disks side by side"},
                    {"qcbak wipe run --approval 2.json --device /dev/sdb --confirm 00A1B2 --dry-run",
                     "what would be done"}},
       .run = run,

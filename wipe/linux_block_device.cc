@@ -18,9 +18,10 @@
 namespace qcbak::wipe {
 namespace {
 
-// udev holds a lock of its own while it looks at a disk that has just come.
-constexpr int kLockAttempts = 50;
-constexpr auto kBetweenLockAttempts = std::chrono::milliseconds(100);
+// udev holds a lock of its own while it looks at a disk that has just come; a process that was killed holds the disk until its
+// last request has come back.
+constexpr int kAttempts = 50;
+constexpr auto kBetweenAttempts = std::chrono::milliseconds(100);
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorCode::refused, sentence); }
 
@@ -31,25 +32,29 @@ dev_t block_device_at(const std::string& path) {
   return status.st_rdev;
 }
 
-// What O_EXCL does not name.
-[[noreturn]] void refuse_busy(const std::string& path, dev_t device, const std::vector<std::string>& system_paths) {
+// What O_EXCL does not name; nothing when it is in use by nothing that can be seen.
+std::optional<std::string> seen_use(const std::string& path, dev_t device, const std::vector<std::string>& system_paths) {
   const std::vector<std::string> sentences = refusals_of(path, usage_of(device, path, system_paths), 1);
-  refuse(sentences.empty() ? path + " is in use" : sentences.front());
+  return sentences.empty() ? std::nullopt : std::optional(sentences.front());
 }
 
 UniqueFd open_exclusively(const std::string& path, dev_t device, const std::vector<std::string>& system_paths) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC));
-  if (fd) return fd;
-  if (errno == EBUSY) refuse_busy(path, device, system_paths);
-  if (errno == EROFS || errno == EACCES) refuse(path + " is read-only");
-  throw_errno("open", path);
+  for (int attempt = 1;; ++attempt) {
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC));
+    if (fd) return fd;
+    if (errno == EROFS || errno == EACCES) refuse(path + " is read-only");
+    if (errno != EBUSY) throw_errno("open", path);
+    if (const auto use = seen_use(path, device, system_paths)) refuse(*use);
+    if (attempt == kAttempts) refuse(path + " is in use");
+    std::this_thread::sleep_for(kBetweenAttempts);
+  }
 }
 
 void lock(const UniqueFd& fd, const std::string& path) {
   for (int attempt = 1; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++attempt) {
     if (errno != EWOULDBLOCK) throw_errno("lock", path);
-    if (attempt == kLockAttempts) throw Error(ErrorCode::busy, path + " is locked by another process");
-    std::this_thread::sleep_for(kBetweenLockAttempts);
+    if (attempt == kAttempts) throw Error(ErrorCode::busy, path + " is locked by another process");
+    std::this_thread::sleep_for(kBetweenAttempts);
   }
 }
 

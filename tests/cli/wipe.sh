@@ -248,11 +248,14 @@ begin_run() {
   while (($(stat -c %s killed.3.journal 2>/dev/null || echo 0) <= size)) && kill -0 $shell 2>/dev/null; do sleep 0.02; done
   sleep 0.1
 }
+# Nobody works on the job any more: the disk's own process stops once it has lost whoever started it.
+stopped() { until flock --nonblock killed.3.journal true; do sleep 0.02; done; }
 for i in 1 2 3 4 5; do
   begin_run
   mapfile -t children < <(pgrep -P $shell)
   kill -KILL "${children[@]}" 2>/dev/null
   wait $shell 2>/dev/null
+  stopped
   [[ ! -e killed.3 ]] || fail "round $i came to its end before it was killed"
 done
 begin_run

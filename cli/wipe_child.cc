@@ -1,0 +1,189 @@
+#include "cli/wipe_child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+#include "cli/messages.h"
+#include "cli/new_file.h"
+#include "cli/wipe_message.h"
+#include "wipe/linux_block_device.h"
+
+namespace qcbak::cli {
+namespace {
+
+constexpr std::int64_t kBetweenMoves_ns = 200'000'000;
+// How long the process of an earlier run may take to stop, after it lost whoever started it.
+constexpr int kJournalAttempts = 1200;
+constexpr auto kBetweenJournalAttempts = std::chrono::milliseconds(100);
+
+// Asks to stop when a signal says so, and when the other end of the channel is gone.
+class StopWatch {
+ public:
+  StopWatch(const WipeChannel& channel, const std::stop_token& signals)
+      : channel_(channel), on_signal_(signals, [this] { stop_.request_stop(); }), listener_([this] { listen(); }) {}
+  StopWatch(const StopWatch&) = delete;
+  StopWatch& operator=(const StopWatch&) = delete;
+  ~StopWatch() {
+    ending_ = true;
+    try {
+      channel_.end_receiving();
+    } catch (const Error&) {
+      // Then the other end is gone, and the listener too.
+    }
+  }
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  void listen() {
+    while (channel_.receive()) {
+      // There is nothing more to be told.
+    }
+    if (!ending_) stop_.request_stop();
+  }
+
+  const WipeChannel& channel_;
+  std::atomic<bool> ending_ = false;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> on_signal_;
+  std::jthread listener_;
+};
+
+// Tells how far it is, now and then.
+class Movement {
+ public:
+  Movement(const WipeChannel& channel, const wipe::Plan& plan, const Clock& clock)
+      : channel_(channel), clock_(clock), last_reading_(last_reading_step(plan)) {}
+
+  void operator()(const wipe::OverwriteProgress& now) {
+    const std::int64_t time_ns = clock_.monotonic_ns();
+    if (!verifying_ && now.step >= last_reading_) {
+      verifying_ = true;
+      channel_.send(encode(WipeVerifying{}));
+    }
+    if (now.step == step_ && time_ns < told_ns_ + kBetweenMoves_ns) return;
+    step_ = now.step;
+    told_ns_ = time_ns;
+    channel_.send_if_there_is_room(encode(WipeMoved{now.step, now.done_bytes, now.size_bytes}));
+  }
+
+ private:
+  // From which on nothing is written.
+  static std::size_t last_reading_step(const wipe::Plan& plan) {
+    std::size_t step = plan.steps.size();
+    while (step > 0 && (plan.steps[step - 1].kind == wipe::StepKind::read_back ||
+                        plan.steps[step - 1].kind == wipe::StepKind::check_erasure))
+      --step;
+    return step;
+  }
+
+  const WipeChannel& channel_;
+  const Clock& clock_;
+  std::size_t last_reading_;
+  bool verifying_ = false;
+  std::size_t step_ = ~std::size_t{0};
+  std::int64_t told_ns_ = 0;
+};
+
+WipeTask receive_task(const WipeChannel& channel) {
+  const std::optional<Bytes> message = channel.receive();
+  if (!message) throw Error(ErrorCode::interrupted, "nobody said what to wipe");
+  WipeOrder order = parse_wipe_order(*message);
+  if (!std::holds_alternative<WipeTask>(order)) throw Error(ErrorCode::damaged, "the first message is no task");
+  return std::get<WipeTask>(std::move(order));
+}
+
+void wait_for_leave(const WipeChannel& channel) {
+  const std::optional<Bytes> message = channel.receive();
+  if (!message) throw Error(ErrorCode::interrupted, "nobody gave leave to begin");
+  if (!std::holds_alternative<WipeGo>(parse_wipe_order(*message)))
+    throw Error(ErrorCode::damaged, "the second message is no leave");
+}
+
+// The process of a run that was killed may still be at it: it stops when it has noticed.
+void wait_for_predecessor(const Invocation& invocation, const WipeChannel& channel, const WipeTask& task) {
+  for (int attempt = 0; exists(task.journal); ++attempt) {
+    try {
+      in_context(printable(task.journal), [&] { return wipe::Journal::open(task.journal); });
+      return;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::busy || attempt == kJournalAttempts || invocation.stop.stop_requested()) throw;
+    }
+    if (attempt == 0)
+      channel.send(
+          encode(WipeNote{say("another process works on {}; waiting until it has stopped", printable(task.journal))}));
+    std::this_thread::sleep_for(kBetweenJournalAttempts);
+  }
+}
+
+wipe::Journal open_journal(const Invocation& invocation, const WipeChannel& channel, const WipeTask& task,
+                           const wipe::ConfirmedTarget& target, const wipe::Plan& plan) {
+  if (!exists(task.journal)) {
+    wipe::JobBeginning beginning = wipe::begin_job(target, plan, invocation.clock, invocation.random);
+    beginning.order = task.order;
+    return wipe::Journal::create(task.journal, beginning);
+  }
+  wipe::Journal journal = wipe::Journal::open(task.journal);
+  if (journal.beginning().order != task.order)
+    throw Error(ErrorCode::refused, say("{} is the journal of another job", printable(task.journal)))
+        .with_hint(std::string(tr("name a new journal with --journal")));
+  channel.send(encode(WipeNote{say("going on from {}", printable(task.journal))}));
+  return journal;
+}
+
+void overwrite(const Invocation& invocation, const WipeChannel& channel, wipe::BlockDevice& device,
+               wipe::ConfirmedTarget target, const wipe::Plan& plan, wipe::Journal& journal) try {
+  const StopWatch stop(channel, invocation.stop);
+  wipe::OverwriteOptions options;
+  options.progress = Movement(channel, plan, invocation.clock);
+  wipe::overwrite(device, std::move(target), plan, journal, options, invocation.clock, stop.token());
+} catch (Error& error) {
+  if (error.code() == ErrorCode::interrupted)
+    error.with_hint(std::string(tr("the disk is not cleared yet: go on with the same command")));
+  throw;
+}
+
+void wipe_one(const Invocation& invocation, const WipeChannel& channel) {
+  const WipeTask task = receive_task(channel);
+  wait_for_predecessor(invocation, channel, task);
+  wipe::LinuxBlockDevice device(task.device);
+  const wipe::Inspection inspection = wipe::inspect(device);
+  channel.send(encode(WipeInspected{{device.name(), inspection.geometry(), device.attachment()}}));
+  wipe::ConfirmedTarget target = wipe::confirm(inspection, target_of(task.requested, inspection), task.typed);
+  channel.send(encode(WipeCleared{}));
+  wait_for_leave(channel);
+  wipe::Journal journal = open_journal(invocation, channel, task, target, task.plan);
+  overwrite(invocation, channel, device, std::move(target), task.plan, journal);
+  channel.send(encode(WipeEnded{device.geometry()}));
+}
+
+ExitCode run(const Invocation& invocation) {
+  if (::fcntl(kWipeChildChannel, F_SETFD, FD_CLOEXEC) != 0)
+    throw Error(ErrorCode::usage, std::string(tr("only qcbak itself starts this command")))
+        .with_hint(std::string(tr("wipe a disk with: qcbak wipe run")));
+  const WipeChannel channel{UniqueFd(kWipeChildChannel)};
+  try {
+    wipe_one(invocation, channel);
+    return ExitCode::done;
+  } catch (const Error& error) {
+    channel.send(encode(WipeFailed{error.code(), error.what(), error.hint()}));
+    return static_cast<ExitCode>(error.exit_code());
+  }
+}
+
+}  // namespace
+
+Command internal_wipe_command() {
+  return {.name = "internal wipe",
+          .summary = "Wipe one disk for another process",
+          .description = "For `qcbak wipe run`.",
+          .examples = {{"qcbak wipe run --approval 2.json --confirm 00A1B2 -o 3.json", "starts one for each disk"}},
+          .run = run,
+          .common = Command::Common::output_only};
+}
+
+}  // namespace qcbak::cli

@@ -1,0 +1,207 @@
+#include "cli/wipe_message.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "base/cbor.h"
+
+namespace qcbak::cli {
+namespace {
+
+using cbor::MapReader;
+using cbor::Reader;
+using cbor::Writer;
+
+constexpr std::size_t kTextLimit = 4U << 10;
+constexpr std::size_t kPlanLimit = 32U << 10;
+
+// Bytes, since not every text of a disk is UTF-8.
+void write_text(Writer& writer, std::string_view text, std::size_t limit = kTextLimit) {
+  writer.bytes(as_bytes(text.substr(0, limit)));
+}
+
+std::string read_text(Reader& reader, std::size_t limit = kTextLimit) {
+  const ByteView bytes = reader.bytes();
+  if (bytes.size() > limit) throw Error(ErrorCode::damaged, "a text is too long");
+  return to_string(bytes);
+}
+
+void write(Writer& writer, const WipeTask& task) {
+  writer.array(11).uint(task.medium).bytes(task.order.view());
+  for (const std::string* text : {&task.typed, &task.device, &task.journal, &task.requested.serial,
+                                  &task.requested.model, &task.requested.vendor})
+    write_text(writer, *text);
+  write_text(writer, wipe::document(task.plan), kPlanLimit);
+  writer.array(2).boolean(task.requested.serial_by_hand).uint(task.requested.size_bytes);
+  writer.bytes(task.requested.plan_hash.view());
+}
+
+void read(Reader& reader, WipeTask& task) {
+  reader.array_of(11);
+  task.medium = reader.uint_at_most(evidence::kDossierMediaLimit);
+  task.order = crypto::Sha256(reader.bytes_of(crypto::Sha256::kSize));
+  for (std::string* text : {&task.typed, &task.device, &task.journal, &task.requested.serial, &task.requested.model,
+                            &task.requested.vendor})
+    *text = read_text(reader);
+  task.plan = wipe::plan_of(read_text(reader, kPlanLimit));
+  reader.array_of(2);
+  task.requested.serial_by_hand = reader.boolean();
+  task.requested.size_bytes = reader.uint();
+  task.requested.plan_hash = crypto::Sha256(reader.bytes_of(crypto::Sha256::kSize));
+}
+
+void write_geometry(Writer& writer, const wipe::Geometry& geometry) {
+  writer.array(3).uint(geometry.size_bytes).uint(geometry.logical_sector_bytes).uint(geometry.physical_block_bytes);
+}
+
+wipe::Geometry read_geometry(Reader& reader) {
+  constexpr std::uint32_t kMost = ~std::uint32_t{0};
+  reader.array_of(3);
+  wipe::Geometry geometry;
+  geometry.size_bytes = reader.uint();
+  geometry.logical_sector_bytes = static_cast<std::uint32_t>(reader.uint_at_most(kMost));
+  geometry.physical_block_bytes = static_cast<std::uint32_t>(reader.uint_at_most(kMost));
+  return geometry;
+}
+
+void write(Writer& writer, const WipeGo&) { writer.null(); }
+void read(Reader& reader, WipeGo&) { reader.null(); }
+void write(Writer& writer, const WipeCleared&) { writer.null(); }
+void read(Reader& reader, WipeCleared&) { reader.null(); }
+void write(Writer& writer, const WipeVerifying&) { writer.null(); }
+void read(Reader& reader, WipeVerifying&) { reader.null(); }
+void write(Writer& writer, const WipeNote& note) { write_text(writer, note.text); }
+void read(Reader& reader, WipeNote& note) { note.text = read_text(reader); }
+
+void write(Writer& writer, const WipeInspected& inspected) {
+  writer.array(5);
+  write_text(writer, inspected.disk.name);
+  write_geometry(writer, inspected.disk.geometry);
+  const wipe::Attachment& attachment = inspected.disk.attachment;
+  writer.uint(attachment.disk_sequence).boolean(attachment.removable).boolean(attachment.rotational);
+}
+
+void read(Reader& reader, WipeInspected& inspected) {
+  reader.array_of(5);
+  inspected.disk.name = read_text(reader);
+  inspected.disk.geometry = read_geometry(reader);
+  inspected.disk.attachment.disk_sequence = reader.uint();
+  inspected.disk.attachment.removable = reader.boolean();
+  inspected.disk.attachment.rotational = reader.boolean();
+}
+
+void write(Writer& writer, const WipeMoved& moved) {
+  writer.array(3).uint(moved.step).uint(moved.done_bytes).uint(moved.size_bytes);
+}
+
+void read(Reader& reader, WipeMoved& moved) {
+  reader.array_of(3);
+  moved.step = reader.uint_at_most(wipe::kPlanStepLimit);
+  moved.done_bytes = reader.uint();
+  moved.size_bytes = reader.uint();
+}
+
+void write(Writer& writer, const WipeFailed& failed) {
+  writer.array(3).uint(static_cast<std::uint64_t>(failed.code));
+  write_text(writer, failed.text);
+  write_text(writer, failed.hint);
+}
+
+void read(Reader& reader, WipeFailed& failed) {
+  reader.array_of(3);
+  failed.code = static_cast<ErrorCode>(reader.uint_at_most(error_table().size() - 1));
+  failed.text = read_text(reader);
+  failed.hint = read_text(reader);
+}
+
+void write(Writer& writer, const WipeEnded& ended) { write_geometry(writer, ended.geometry); }
+void read(Reader& reader, WipeEnded& ended) { ended.geometry = read_geometry(reader); }
+
+// The number that a message begins with is its place in the variant.
+template <class Message>
+Bytes encode_message(const Message& message) {
+  Bytes bytes;
+  Writer writer(bytes);
+  writer.array(2).uint(message.index());
+  std::visit([&](const auto& value) { write(writer, value); }, message);
+  check(bytes.size() <= kWipeMessageLimit, "a message of a wipe is within its limit");
+  return bytes;
+}
+
+// Tries the kinds one after the other until the number is that of one.
+template <class Message, std::size_t kIndex = 0>
+Message read_kind(Reader& reader, std::uint64_t kind) {
+  if constexpr (kIndex == std::variant_size_v<Message>) {
+    throw Error(ErrorCode::damaged, "a message of a wipe is of no known kind");
+  } else {
+    if (kind != kIndex) return read_kind<Message, kIndex + 1>(reader, kind);
+    std::variant_alternative_t<kIndex, Message> value;
+    read(reader, value);
+    return value;
+  }
+}
+
+template <class Message>
+Message parse_message(ByteView message) {
+  Reader reader(message);
+  reader.array_of(2);
+  const std::uint64_t kind = reader.uint();
+  Message parsed = read_kind<Message>(reader, kind);
+  reader.finish();
+  return parsed;
+}
+
+}  // namespace
+
+Bytes encode(const WipeOrder& order) { return encode_message(order); }
+Bytes encode(const WipeReport& report) { return encode_message(report); }
+WipeOrder parse_wipe_order(ByteView message) { return parse_message<WipeOrder>(message); }
+WipeReport parse_wipe_report(ByteView message) { return parse_message<WipeReport>(message); }
+
+std::pair<WipeChannel, UniqueFd> WipeChannel::pair() {
+  int fds[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) throw_errno("make", "a pair of sockets");
+  return {WipeChannel(UniqueFd(fds[0])), UniqueFd(fds[1])};
+}
+
+void WipeChannel::send(ByteView message) const {
+  while (::send(fd_.get(), message.data(), message.size(), MSG_NOSIGNAL) < 0) {
+    if (errno == EPIPE || errno == ECONNRESET) return;
+    if (errno != EINTR) throw_errno("write to", "the process of a wipe");
+  }
+}
+
+void WipeChannel::send_if_there_is_room(ByteView message) const {
+  // What moved is told again by the next message.
+  static_cast<void>(::send(fd_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+std::optional<Bytes> WipeChannel::receive() const { return receive(0); }
+std::optional<Bytes> WipeChannel::receive_if_there() const { return receive(MSG_DONTWAIT); }
+
+std::optional<Bytes> WipeChannel::receive(int flags) const {
+  Bytes message(kWipeMessageLimit);
+  ssize_t size = 0;
+  // MSG_TRUNC gives the whole length, also of what did not find room.
+  do size = ::recv(fd_.get(), message.data(), message.size(), flags | MSG_TRUNC);
+  while (size < 0 && errno == EINTR);
+  if (size == 0 || (size < 0 && (errno == EAGAIN || errno == ECONNRESET))) return std::nullopt;
+  if (size < 0) throw_errno("read from", "the process of a wipe");
+  if (static_cast<std::size_t>(size) > message.size())
+    throw Error(ErrorCode::damaged, "a message of a wipe is too long");
+  message.resize(static_cast<std::size_t>(size));
+  return message;
+}
+
+void WipeChannel::end_sending() const {
+  if (::shutdown(fd_.get(), SHUT_WR) != 0 && errno != ENOTCONN)
+    throw_errno("end", "what the process of a wipe is told");
+}
+
+void WipeChannel::end_receiving() const {
+  if (::shutdown(fd_.get(), SHUT_RD) != 0 && errno != ENOTCONN)
+    throw_errno("end", "what the process of a wipe is told");
+}
+
+}  // namespace qcbak::cli

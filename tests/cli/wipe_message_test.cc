@@ -1,0 +1,96 @@
+#include "cli/wipe_message.h"
+
+#include <gtest/gtest.h>
+
+namespace qcbak::cli {
+namespace {
+
+WipeTask task() {
+  WipeTask task;
+  task.medium = 3;
+  task.order.value.fill(std::byte{7});
+  task.typed = "00A1B2";
+  task.device = "/dev/sdb";
+  task.journal = "3.json.4.journal";
+  task.requested = {"TS-1", "S00A1B2", true, "a model", "a vendor", 1ULL << 40, "nist-clear", {}};
+  task.plan = wipe::shipped_plan("nist-clear");
+  return task;
+}
+
+// Each kind, with something in it.
+std::vector<WipeReport> reports() {
+  return {WipeNote{"going on"},
+          WipeInspected{{"/dev/sdb", {1ULL << 40, 512, 4096}, {17, true, false}}},
+          WipeCleared{},
+          WipeVerifying{},
+          WipeMoved{2, 6U << 20, 1ULL << 40},
+          WipeFailed{ErrorCode::refused, "it is \xff mounted", "unmount it"},
+          WipeEnded{{2ULL << 40, 4096, 4096}}};
+}
+
+TEST(WipeMessage, TaskComesAsItWent) {
+  const WipeOrder order = parse_wipe_order(encode(WipeOrder(task())));
+  const WipeTask& read = std::get<WipeTask>(order);
+  const WipeTask sent = task();
+  EXPECT_EQ(read.medium, sent.medium);
+  EXPECT_EQ(read.order, sent.order);
+  EXPECT_EQ(read.typed, sent.typed);
+  EXPECT_EQ(read.device, sent.device);
+  EXPECT_EQ(read.journal, sent.journal);
+  EXPECT_EQ(read.requested.serial, sent.requested.serial);
+  EXPECT_EQ(read.requested.serial_by_hand, sent.requested.serial_by_hand);
+  EXPECT_EQ(read.requested.model, sent.requested.model);
+  EXPECT_EQ(read.requested.vendor, sent.requested.vendor);
+  EXPECT_EQ(read.requested.size_bytes, sent.requested.size_bytes);
+  EXPECT_EQ(wipe::document(read.plan), wipe::document(sent.plan));
+  EXPECT_EQ(read.requested.plan_hash, sent.requested.plan_hash);
+}
+
+TEST(WipeMessage, EveryReportComesAsItWent) {
+  for (const WipeReport& report : reports()) {
+    const Bytes message = encode(report);
+    const WipeReport read = parse_wipe_report(message);
+    EXPECT_EQ(read.index(), report.index());
+    EXPECT_TRUE(equal(encode(read), message));
+  }
+}
+
+TEST(WipeMessage, WhatIsCutOffOrLongerIsRefused) {
+  for (const WipeReport& report : reports()) {
+    const Bytes message = encode(report);
+    for (std::size_t size = 0; size < message.size(); ++size)
+      EXPECT_THROW(parse_wipe_report(ByteView(message).first(size)), Error);
+    Bytes longer = message;
+    longer.push_back(std::byte{0});
+    EXPECT_THROW(parse_wipe_report(longer), Error);
+  }
+}
+
+TEST(WipeMessage, KindsThatThereAreNotAreRefused) {
+  Bytes message = encode(WipeReport(WipeCleared{}));
+  message.at(1) = std::byte{23};
+  EXPECT_THROW(parse_wipe_report(message), Error);
+  EXPECT_THROW(parse_wipe_order(encode(WipeReport(WipeFailed{}))), Error);
+}
+
+TEST(WipeMessage, ChannelGivesPacketsAndThenTheEnd) {
+  auto [ours, fd] = WipeChannel::pair();
+  const WipeChannel theirs(std::move(fd));
+  EXPECT_FALSE(ours.receive_if_there());
+  theirs.send(encode(WipeReport(WipeCleared{})));
+  theirs.send(encode(WipeReport(WipeNote{"two"})));
+  theirs.end_sending();
+  EXPECT_TRUE(std::holds_alternative<WipeCleared>(parse_wipe_report(ours.receive().value())));
+  EXPECT_EQ(std::get<WipeNote>(parse_wipe_report(ours.receive().value())).text, "two");
+  EXPECT_FALSE(ours.receive());
+}
+
+TEST(WipeMessage, MovementsAreDroppedRatherThanWaitedFor) {
+  auto [ours, fd] = WipeChannel::pair();
+  const WipeChannel theirs(std::move(fd));
+  for (std::uint64_t i = 0; i < 100'000; ++i) theirs.send_if_there_is_room(encode(WipeReport(WipeMoved{0, i, 1})));
+  EXPECT_EQ(std::get<WipeMoved>(parse_wipe_report(ours.receive().value())).done_bytes, 0U);
+}
+
+}  // namespace
+}  // namespace qcbak::cli
