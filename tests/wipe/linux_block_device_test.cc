@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sched.h>
+#include <algorithm>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -121,6 +122,42 @@ TEST_F(LinuxDisk, RefusesAMemberOfAnArray) {
   loop_->plant(4096, superblock);
   const std::string sentence = refusal();
   EXPECT_THAT(sentence, HasSubstr("linux_raid_member, store:archive, UUID abababab-abab"));
+}
+
+// The rings of uberblocks of a ZFS label (include/sys/uberblock_impl.h), as far as they tell a member.
+TEST_F(LinuxDisk, RefusesAMemberOfAPool) {
+  constexpr std::uint64_t kRing = 128U << 10, kUberblock = 1024, kLeastPool = 64U << 20;
+  tests::LoopDevice large(kLeastPool);
+  Bytes uberblock(kUberblock);
+  store_le(uberblock.data(), std::uint64_t{0x00bab10c});
+  store_le(uberblock.data() + 8, std::uint64_t{5000});
+  for (std::uint64_t i = 0; i < 8; ++i) large.plant(kRing + i * kUberblock, uberblock);
+  EXPECT_THAT(refusal(large.path()), HasSubstr("zfs_member"));
+}
+
+// CRC-64 as bcache takes it: ECMA-182, from the highest bit on, all bits set before, inverted after.
+std::uint64_t bcache_checksum(ByteView bytes) {
+  constexpr std::uint64_t kPolynomial = 0x42f0e1eba9ea3693, kHighest = 1ULL << 63;
+  std::uint64_t sum = ~0ULL;
+  for (const std::byte byte : bytes) {
+    sum ^= static_cast<std::uint64_t>(byte) << 56;
+    for (int bit = 0; bit < 8; ++bit) sum = (sum & kHighest) != 0 ? (sum << 1) ^ kPolynomial : sum << 1;
+  }
+  return ~sum;
+}
+
+// Its superblock (include/uapi/linux/bcache.h) as far as it tells one: no kernel with bcache is needed to make it.
+TEST_F(LinuxDisk, RefusesACache) {
+  constexpr std::size_t kSuperblock = 4096, kKeys = 208;
+  Bytes superblock(kKeys);
+  store_le(superblock.data() + 8, std::uint64_t{8});   // where it lies, in sectors
+  store_le(superblock.data() + 16, std::uint64_t{1});  // a backing device
+  const Bytes magic = from_hex("c68573f64e1a45ca8265f57f48ba6d81");
+  std::ranges::copy(magic, superblock.begin() + 24);
+  for (std::size_t i = 40; i < 56; ++i) superblock[i] = std::byte{0xcd};  // UUID
+  store_le(superblock.data(), bcache_checksum(ByteView(superblock).subspan(8)));
+  loop_->plant(kSuperblock, superblock);
+  EXPECT_THAT(refusal(), HasSubstr("bcache"));
 }
 
 TEST_F(LinuxDisk, RefusesAPhysicalVolumeNamingItsGroup) {
