@@ -1,6 +1,6 @@
 // What a job by firmware keeps: one that is taken must be told again in the same bytes.
 #include "base/error.h"
-#include "wipe/firmware_erase.h"
+#include "wipe/firmware_record.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace qcbak;

@@ -1,6 +1,7 @@
 // A disk as sanitisation sees it: what it is, what it is used for, and its blocks. tests/simulated/ has its twin.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -62,6 +63,9 @@ class BlockDevice {
   virtual Transfer write(std::uint64_t offset, ByteView from) = 0;
   // What was written before the call is on the medium after it.
   virtual void flush() = 0;
+  // Tells the disk that none of its content is needed any more. The errno; EOPNOTSUPP where it cannot be told. It proves
+  // nothing about what is on the medium.
+  virtual int discard() { return EOPNOTSUPP; }
   // The commands of its firmware; null where they cannot be reached. Lives as long as the device.
   virtual CommandChannel* commands() { return nullptr; }
 };

@@ -29,6 +29,7 @@ struct CommandResult {
   std::uint16_t nvme_status = 0;    // NVMe: 15 bits, without the phase tag
   std::uint32_t nvme_result = 0;    // NVMe: dword 0 of the completion
   Bytes from_disk;                  // as much as came
+  friend bool operator==(const CommandResult&, const CommandResult&) = default;
 };
 
 class CommandChannel {

@@ -11,23 +11,6 @@ namespace {
 
 using enum FirmwareMethod;
 
-constexpr MethodRow kMethods[] = {
-    {ata_sanitize_crypto, "ata-sanitize-crypto", CommandSet::ata, Category::purge, Kind::crypto, true},
-    {ata_sanitize_block, "ata-sanitize-block", CommandSet::ata, Category::purge, Kind::block, true},
-    {ata_sanitize_overwrite, "ata-sanitize-overwrite", CommandSet::ata, Category::purge, Kind::overwrite, true},
-    {ata_secure_erase, "ata-secure-erase", CommandSet::ata, Category::clear, Kind::overwrite, false},
-    {ata_secure_erase_enhanced, "ata-secure-erase-enhanced", CommandSet::ata, Category::purge, Kind::overwrite, false},
-    {nvme_sanitize_crypto, "nvme-sanitize-crypto", CommandSet::nvme, Category::purge, Kind::crypto, true},
-    {nvme_sanitize_block, "nvme-sanitize-block", CommandSet::nvme, Category::purge, Kind::block, true},
-    {nvme_sanitize_overwrite, "nvme-sanitize-overwrite", CommandSet::nvme, Category::purge, Kind::overwrite, true},
-    {nvme_format_user, "nvme-format-user", CommandSet::nvme, Category::clear, Kind::block, false},
-    {nvme_format_crypto, "nvme-format-crypto", CommandSet::nvme, Category::clear, Kind::crypto, false},
-    {scsi_sanitize_crypto, "scsi-sanitize-crypto", CommandSet::scsi, Category::purge, Kind::crypto, true},
-    {scsi_sanitize_block, "scsi-sanitize-block", CommandSet::scsi, Category::purge, Kind::block, true},
-    {scsi_sanitize_overwrite, "scsi-sanitize-overwrite", CommandSet::scsi, Category::purge, Kind::overwrite, true},
-};
-
-constexpr std::string_view kPurgeAuto = "purge-auto";
 constexpr const char* kLacking = "the disk does not report that it has this command";
 constexpr const char* kRunning = "the disk is being sanitised already, and not by this job";
 
@@ -311,24 +294,6 @@ class ScsiDrive final : public FirmwareDrive {
 };
 
 }  // namespace
-
-const MethodRow& method_row(FirmwareMethod method) {
-  const auto found = std::ranges::find(kMethods, method, &MethodRow::method);
-  check(found != std::end(kMethods), "every method that a disk can be told has a row");
-  return *found;
-}
-
-std::string_view method_name(FirmwareMethod method) {
-  return method == purge_auto ? kPurgeAuto : method_row(method).name;
-}
-
-FirmwareMethod method_of_name(std::string_view name) {
-  if (name == kPurgeAuto) return purge_auto;
-  const auto found = std::ranges::find(kMethods, name, &MethodRow::name);
-  if (found == std::end(kMethods))
-    throw Error(ErrorCode::usage, "there is no firmware method \"" + printable(name) + "\"");
-  return found->method;
-}
 
 std::unique_ptr<FirmwareDrive> open_firmware(Transcript& transcript) {
   switch (transcript.channel().command_set()) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "wipe/hidden_areas.h"
 #include "wipe/remains.h"
 
 namespace qcbak::wipe {
@@ -75,18 +76,32 @@ class Erasing {
         stop_(std::move(stop)),
         transcript_(channel, clock, progress_.commands) {}
 
-  FirmwareErasure run() {
-    require_same();
-    drive_ = in_context(device_.name(), [&] { return open_firmware(transcript_); });
-    require_same_serial();
+  FirmwareProgress run() {
+    open();
     if (is_resumed_) require_asked(progress_.method);
     if (!is_resumed_ || !goes_on()) begin_anew();
     return finish();
   }
 
+  void require_possible() {
+    open();
+    choose();
+    require_no_obstacle();
+  }
+
  private:
   [[noreturn]] void refuse(std::string_view sentence) const {
     throw Error(ErrorCode::refused, device_.name() + ": " + std::string(sentence));
+  }
+
+  void open() {
+    require_same();
+    drive_ = in_context(device_.name(), [&] { return open_firmware(transcript_); });
+    require_same_serial();
+  }
+
+  void require_no_obstacle() {
+    if (const std::optional<std::string> obstacle = drive_->obstacle(progress_.method)) refuse(*obstacle);
   }
 
   // Its size may have grown since, by what was hidden.
@@ -115,11 +130,7 @@ class Erasing {
   // After a restart: whether there is an erasure of this job to be followed. When nobody saw its command accepted, and it
   // does not run, sending it again is the one thing that is right in every case.
   bool goes_on() {
-    if (progress_.phase == FirmwarePhase::completed) {
-      facts_.acceptance = Acceptance::seen;
-      facts_.completion = Completion::seen;
-      return true;
-    }
+    if (progress_.phase == FirmwarePhase::completed) return true;
     if (!method_row(progress_.method).is_sanitize) {
       if (progress_.phase >= FirmwarePhase::sending && !drive_->take_back(progress_.method))
         refuse("a run that was cut off left the password \"qcbak\", and the disk does not give it up now");
@@ -128,15 +139,14 @@ class Erasing {
     if (progress_.phase < FirmwarePhase::sending) return false;
     const std::optional<Polled> polled = drive_->poll(progress_.method);
     if (progress_.phase == FirmwarePhase::sending && (!polled || polled->state != SanitizeState::running)) return false;
-    facts_.acceptance = Acceptance::seen;
-    save(FirmwarePhase::accepted);
-    follow();
+    take_acceptance();
     return true;
   }
 
   void begin_anew() {
     choose();
-    if (const std::optional<std::string> obstacle = drive_->obstacle(progress_.method)) refuse(*obstacle);
+    require_no_obstacle();
+    forget_the_last_attempt();
     show_what_is_hidden();
     mark();
     require_same();
@@ -154,15 +164,19 @@ class Erasing {
     progress_.method = *found;
   }
 
+  void forget_the_last_attempt() {
+    progress_.acceptance = Acceptance::unseen;
+    progress_.completion = Completion::unseen;
+    progress_.password_remains = false;
+  }
+
   void show_what_is_hidden() {
-    const auto areas = in_context(device_.name(), [&] { return remove_hidden_areas(transcript_); });
-    for (const HiddenArea& area : areas) {
-      const auto known = std::ranges::find(progress_.hidden_areas, area.kind, &HiddenArea::kind);
-      if (known == progress_.hidden_areas.end())
-        progress_.hidden_areas.push_back(area);
-      else
-        known->removed = area.removed;
-    }
+    const auto save_found = [this](const std::vector<HiddenArea>& found) {
+      progress_.hidden_areas = found;
+      save(FirmwarePhase::begun);
+    };
+    progress_.hidden_areas = in_context(
+        device_.name(), [&] { return remove_hidden_areas(transcript_, progress_.hidden_areas, save_found); });
   }
 
   void mark() {
@@ -181,14 +195,20 @@ class Erasing {
 
   void take_reply(Reply reply) {
     if (reply == Reply::refused) {
-      facts_.acceptance = Acceptance::refused;
-    } else if (!method_row(progress_.method).is_sanitize) {
-      if (reply == Reply::done) facts_ = {.acceptance = Acceptance::seen, .completion = Completion::seen};
-    } else if (reply == Reply::done || is_running()) {
-      facts_.acceptance = Acceptance::seen;
-      save(FirmwarePhase::accepted);
-      follow();
+      progress_.acceptance = Acceptance::refused;
+    } else if (method_row(progress_.method).is_sanitize) {
+      if (reply == Reply::done || is_running()) take_acceptance();
+    } else if (reply == Reply::done) {
+      progress_.acceptance = Acceptance::seen;
+      progress_.completion = Completion::seen;
     }
+  }
+
+  void take_acceptance() {
+    progress_.acceptance = Acceptance::seen;
+    progress_.completion = Completion::unseen;
+    save(FirmwarePhase::accepted);
+    follow();
   }
 
   // A command whose answer was lost has been accepted when the disk is seen at it.
@@ -222,23 +242,14 @@ class Erasing {
   }
 
   void take_end(SanitizeState state) {
-    if (state == SanitizeState::succeeded) facts_.completion = Completion::seen;
-    if (state == SanitizeState::failed) facts_.completion = Completion::failed;
+    if (state == SanitizeState::succeeded) progress_.completion = Completion::seen;
+    if (state == SanitizeState::failed) progress_.completion = Completion::failed;
   }
 
-  FirmwareErasure finish() {
-    facts_.password_remains = !drive_->take_back(progress_.method);
-    save(facts_.completion == Completion::seen ? FirmwarePhase::completed : progress_.phase);
-    FirmwareErasure erasure;
-    erasure.remains = look_at_remains(device_, MarkerContent(secret_, progress_.attempt), progress_.marker_offsets);
-    facts_.markers = erasure.remains.markers;
-    facts_.signatures_remain = !erasure.remains.signatures.empty();
-    facts_.hidden_areas_remain = !std::ranges::all_of(progress_.hidden_areas, &HiddenArea::removed);
-    erasure.facts = facts_;
-    erasure.assessment = assess_erasure(facts_);
-    erasure.category = method_row(progress_.method).category;
-    erasure.progress = progress_;
-    return erasure;
+  FirmwareProgress finish() {
+    progress_.password_remains = !drive_->take_back(progress_.method);
+    save(progress_.completion == Completion::seen ? FirmwarePhase::completed : progress_.phase);
+    return progress_;
   }
 
   BlockDevice& device_;
@@ -254,7 +265,6 @@ class Erasing {
   Transcript transcript_;
   std::unique_ptr<FirmwareDrive> drive_;
   std::int64_t limit_ns_ = 0;
-  ErasureFacts facts_;
 };
 
 std::int64_t assumed_s(Kind kind, std::uint64_t size_bytes) {
@@ -264,6 +274,16 @@ std::int64_t assumed_s(Kind kind, std::uint64_t size_bytes) {
     case Kind::overwrite: return static_cast<std::int64_t>(size_bytes / kAssumedBytesPerSecond);
   }
   return 0;
+}
+
+CommandChannel& channel_for(BlockDevice& device, FirmwareMethod method) {
+  CommandChannel* const channel = device.commands();
+  if (channel == nullptr)
+    throw Error(ErrorCode::refused, device.name() + ": its firmware's commands cannot be reached");
+  if (method != FirmwareMethod::purge_auto && method_row(method).command_set != channel->command_set())
+    throw Error(ErrorCode::refused,
+                device.name() + ": " + std::string(method_name(method)) + " is for disks of another kind");
+  return *channel;
 }
 
 }  // namespace
@@ -279,27 +299,28 @@ ErasureAssessment assess_erasure(const ErasureFacts& facts) {
   return {ErasureOutcome::unknown, "no row of the table applies"};
 }
 
-FirmwareOutcome firmware_outcome(const FirmwareErasure& erasure) {
-  switch (erasure.assessment.outcome) {
-    case ErasureOutcome::failed: return FirmwareOutcome::failed;
-    case ErasureOutcome::unknown: return FirmwareOutcome::not_known;
-    case ErasureOutcome::erased:
-      return erasure.category == Category::purge ? FirmwareOutcome::purged : FirmwareOutcome::cleared;
-  }
-  return FirmwareOutcome::not_known;
+ErasureFacts erasure_facts(const FirmwareProgress& progress, const Remains& remains) {
+  return {progress.acceptance,
+          progress.completion,
+          remains.markers(),
+          !remains.signatures.empty(),
+          !std::ranges::all_of(progress.hidden_areas, &HiddenArea::removed),
+          progress.password_remains};
 }
 
-FirmwareErasure erase_by_firmware(BlockDevice& device, ConfirmedTarget target, FirmwareMethod method,
-                                  const JobSecret& secret, std::optional<FirmwareProgress> last,
-                                  const SaveFirmwareProgress& save, const FirmwareEraseOptions& options,
-                                  const Clock& clock, std::stop_token stop) {
-  CommandChannel* const channel = device.commands();
-  if (channel == nullptr)
-    throw Error(ErrorCode::refused, device.name() + ": its firmware's commands cannot be reached");
-  if (method != FirmwareMethod::purge_auto && method_row(method).command_set != channel->command_set())
-    throw Error(ErrorCode::refused,
-                device.name() + ": " + std::string(method_name(method)) + " is for disks of another kind");
-  return Erasing(device, *channel, target, method, secret, std::move(last), save, options, clock, std::move(stop))
+void require_erasable(BlockDevice& device, const ConfirmedTarget& target, FirmwareMethod method, const Clock& clock) {
+  const SaveFirmwareProgress nowhere;
+  const FirmwareEraseOptions options;
+  Erasing(device, channel_for(device, method), target, method, JobSecret(), std::nullopt, nowhere, options, clock, {})
+      .require_possible();
+}
+
+FirmwareProgress run_erasure(BlockDevice& device, const ConfirmedTarget& target, FirmwareMethod method,
+                             const JobSecret& secret, std::optional<FirmwareProgress> last,
+                             const SaveFirmwareProgress& save, const FirmwareEraseOptions& options, const Clock& clock,
+                             std::stop_token stop) {
+  return Erasing(device, channel_for(device, method), target, method, secret, std::move(last), save, options, clock,
+                 std::move(stop))
       .run();
 }
 

@@ -1,5 +1,7 @@
 #include "wipe/guard.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace qcbak::wipe {
@@ -26,12 +28,17 @@ bool is_approved_serial(const Identity& identity, const ApprovedTarget& approved
   return identity.serial == approved.serial;
 }
 
+bool is_approved_size(std::uint64_t size_bytes, const ApprovedTarget& approved) {
+  return size_bytes == approved.size_bytes ||
+         std::ranges::find(approved.grown_sizes_bytes, size_bytes) != approved.grown_sizes_bytes.end();
+}
+
 std::string why_not_approved(const Inspection& disk, const ApprovedTarget& approved) {
   const Identity& identity = disk.identity();
   if (identity.model != approved.model) return difference(disk.name(), "model", identity.model, approved.model);
   if (!is_approved_serial(identity, approved))
     return difference(disk.name(), "serial", identity.serial, approved.serial);
-  if (disk.geometry().size_bytes != approved.size_bytes)
+  if (!is_approved_size(disk.geometry().size_bytes, approved))
     return difference(disk.name(), "size", std::to_string(disk.geometry().size_bytes),
                       std::to_string(approved.size_bytes));
   return {};

@@ -43,6 +43,8 @@ struct ApprovedTarget {
   SerialOrigin serial_origin = SerialOrigin::reported;
   std::uint64_t size_bytes = 0;
   crypto::Sha256 plan_hash;
+  // By the job's own journal (sizes_of_disk), and by nothing else: what its size may be now that hidden areas are gone.
+  std::vector<std::uint64_t> grown_sizes_bytes = {};
 };
 
 // Leave to wipe one disk by one plan, once. Nothing but confirm() makes one, and overwrite() uses it up.

@@ -1,5 +1,6 @@
 #include "wipe/hidden_areas.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/error.h"
@@ -12,7 +13,8 @@ constexpr int kRounds = 2;  // restoring a DCO shows what an HPA hides of it
 
 class Removal {
  public:
-  explicit Removal(Transcript& transcript) : transcript_(transcript) {}
+  Removal(Transcript& transcript, std::vector<HiddenArea> known, const SaveHiddenAreas& save)
+      : transcript_(transcript), save_(save), found_(std::move(known)) {}
 
   std::vector<HiddenArea> run() {
     if (!identify()) throw Error(ErrorCode::refused, "the disk's answer to IDENTIFY DEVICE cannot be read");
@@ -68,31 +70,36 @@ class Removal {
   void take_away(HiddenKind kind) {
     if (!has(kind)) return;
     const std::optional<std::uint64_t> last = real_last_lba(kind);
-    if (!last) return note(kind, 0, false);
+    if (!last) return note({kind, 0, 0, false});
     // Disks without such a limit answer with 0 or 1, or with what can be addressed anyway.
     if (*last + 1 <= identity_.sectors) return settle(kind);
     const std::uint64_t hidden_bytes = (*last + 1 - identity_.sectors) * identity_.sector_bytes;
+    note({kind, hidden_bytes, (*last + 1) * identity_.sector_bytes, false});
+    save_(found_);
     remove(kind, *last);
     // What the command answered counts for nothing: the disk is asked how large it is.
-    note(kind, hidden_bytes, identify() && identity_.sectors >= *last + 1);
+    if (identify() && identity_.sectors >= *last + 1) settle(kind);
   }
 
-  // In the second round: whatever hid it before, it can be addressed now.
+  // Whatever hid it before, it can be addressed now.
   void settle(HiddenKind kind) {
     for (HiddenArea& area : found_)
       if (area.kind == kind) area.removed = true;
   }
 
-  void note(HiddenKind kind, std::uint64_t hidden_bytes, bool removed) {
-    for (HiddenArea& area : found_)
-      if (area.kind == kind) {
-        area.removed = removed;
+  // What was found first says how much was hidden.
+  void note(const HiddenArea& area) {
+    for (HiddenArea& known : found_)
+      if (known.kind == area.kind) {
+        known.removed = false;
+        known.size_bytes = std::max(known.size_bytes, area.size_bytes);
         return;
       }
-    found_.push_back({kind, hidden_bytes, removed});
+    found_.push_back(area);
   }
 
   Transcript& transcript_;
+  const SaveHiddenAreas& save_;
   AtaIdentity identity_;
   std::vector<HiddenArea> found_;
 };
@@ -109,9 +116,10 @@ std::string_view hidden_kind_name(HiddenKind kind) {
   return {};
 }
 
-std::vector<HiddenArea> remove_hidden_areas(Transcript& transcript) {
+std::vector<HiddenArea> remove_hidden_areas(Transcript& transcript, std::vector<HiddenArea> known,
+                                            const SaveHiddenAreas& save) {
   if (transcript.channel().command_set() != CommandSet::ata) return {};
-  return Removal(transcript).run();
+  return Removal(transcript, std::move(known), save).run();
 }
 
 }  // namespace qcbak::wipe

@@ -71,7 +71,9 @@ void write_ranges(Writer& writer, const RangeSet& set) {
 }
 
 void write_step(Writer& writer, const StepProgress& step) {
-  writer.map(10 + (step.began ? 1 : 0) + (step.ended ? 1 : 0));
+  const std::uint64_t by_firmware =
+      (step.firmware ? 1U : 0U) + (step.hidden ? 1U : 0U) + (step.remains ? 1U : 0U) + (step.size_bytes ? 1U : 0U);
+  writer.map(10 + (step.began ? 1U : 0U) + (step.ended ? 1U : 0U) + by_firmware);
   if (step.began) writer.uint(1).integer(step.began->ns);
   if (step.ended) writer.uint(2).integer(step.ended->ns);
   writer.uint(3).uint(step.watermark).uint(4).uint(step.done_bytes).uint(5).uint(step.errors);
@@ -82,6 +84,10 @@ void write_step(Writer& writer, const StepProgress& step) {
     write_ranges(writer, *set);
   }
   writer.uint(12).uint(step.restarts);
+  if (step.firmware) writer.uint(13).bytes(firmware_progress_bytes(*step.firmware));
+  if (step.hidden) writer.uint(14).bytes(hidden_removal_bytes(*step.hidden));
+  if (step.remains) writer.uint(15).bytes(remains_bytes(*step.remains));
+  if (step.size_bytes) writer.uint(16).uint(*step.size_bytes);
 }
 
 Bytes encode_progress(const Progress& progress) {
@@ -170,6 +176,10 @@ StepProgress read_step(Reader& reader) {
       case 10: step.mismatching = read_ranges(reader); break;
       case 11: step.healed = read_ranges(reader); break;
       case 12: step.restarts = reader.uint(); break;
+      case 13: step.firmware = parse_firmware_progress(reader.bytes()); break;
+      case 14: step.hidden = parse_hidden_removal(reader.bytes()); break;
+      case 15: step.remains = parse_remains(reader.bytes()); break;
+      case 16: step.size_bytes = reader.uint(); break;
       default: map.unknown();
     }
   return step;
@@ -229,6 +239,20 @@ UniqueFd open_locked(const std::string& path) {
 }
 
 }  // namespace
+
+std::vector<std::uint64_t> sizes_of_disk(const JobBeginning& beginning, const Progress* progress) {
+  std::vector<std::uint64_t> sizes{beginning.size_bytes};
+  if (progress == nullptr) return sizes;
+  for (const StepProgress& step : progress->steps) {
+    const std::vector<HiddenArea>& areas = step.hidden     ? step.hidden->areas
+                                           : step.firmware ? step.firmware->hidden_areas
+                                                           : std::vector<HiddenArea>();
+    for (const HiddenArea& area : areas)
+      if (area.size_bytes > sizes.front()) sizes.push_back(area.size_bytes);
+    if (step.size_bytes) sizes = {*step.size_bytes};
+  }
+  return sizes;
+}
 
 Bytes journal_bytes(const JobBeginning& beginning, const Progress* progress) {
   Bytes file = to_bytes(as_bytes(kMagic));

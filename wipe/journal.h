@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "crypto/hash.h"
 #include "wipe/block_device.h"
+#include "wipe/firmware_record.h"
 #include "wipe/pass_content.h"
 #include "wipe/ranges.h"
 
@@ -22,12 +23,13 @@ struct JobBeginning {
   std::uint32_t physical_block_bytes = 0;
   JobSecret secret;
   Time time;
-  crypto::Sha256 order = {};  // what gave leave for this job, so that no other goes on from its journal; zeros: not said
+  crypto::Sha256 order =
+      {};  // what gave leave for this job, so that no other goes on from its journal; zeros: not said
 };
 
 // Of one step of the plan.
 struct StepProgress {
-  std::optional<Time> began;  // nothing: overwriting cannot do this step
+  std::optional<Time> began;
   std::optional<Time> ended;
   std::uint64_t watermark = 0;   // everything before it was dealt with, but for what is set aside
   std::uint64_t done_bytes = 0;  // written, or compared and right
@@ -39,6 +41,11 @@ struct StepProgress {
   RangeSet unreadable;
   RangeSet mismatching;
   RangeSet healed;  // unreadable until they were written again
+  // What the disk did itself, in a step of that kind.
+  std::optional<FirmwareProgress> firmware = {};
+  std::optional<HiddenRemoval> hidden = {};
+  std::optional<Remains> remains = {};
+  std::optional<std::uint64_t> size_bytes = {};  // of the disk from then on: a step that looks for hidden areas asks for it
   friend bool operator==(const StepProgress&, const StepProgress&) = default;
 };
 
@@ -69,6 +76,8 @@ struct JournalContent {
   std::size_t whole_bytes = 0;       // up to there the file is good
   crypto::Sha256 last_checksum;
 };
+// How large the disk may be when the job goes on: it grows by what was hidden, and by nothing else.
+std::vector<std::uint64_t> sizes_of_disk(const JobBeginning& beginning, const Progress* progress);
 // The file of a job that has come so far; `progress` may be null.
 Bytes journal_bytes(const JobBeginning& beginning, const Progress* progress);
 // Error(damaged) when it has no whole beginning, or holds a record that is whole and yet none.

@@ -128,4 +128,9 @@ void LinuxBlockDevice::flush() {
   if (::fsync(fd_.get()) != 0) throw_errno("flush", path_);
 }
 
+int LinuxBlockDevice::discard() {
+  std::uint64_t range[] = {0, geometry().size_bytes};
+  return ::ioctl(fd_.get(), BLKDISCARD, range) == 0 ? 0 : errno;
+}
+
 }  // namespace qcbak::wipe

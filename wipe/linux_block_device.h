@@ -27,6 +27,7 @@ class LinuxBlockDevice final : public BlockDevice {
   Transfer read(std::uint64_t offset, MutableByteView into) override;
   Transfer write(std::uint64_t offset, ByteView from) override;
   void flush() override;
+  int discard() override;
   CommandChannel* commands() override { return commands_.get(); }
 
  private:

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "wipe/firmware_steps.h"
+#include "wipe/sample.h"
 #include "wipe/step_worker.h"
 
 namespace qcbak::wipe {
@@ -85,9 +87,10 @@ void add_all(RangeSet& set, const RangeSet& more) {
 
 class Run {
  public:
-  Run(BlockDevice& device, const Plan& plan, Journal& journal, const OverwriteOptions& options, const Clock& clock,
-      std::stop_token stop)
+  Run(BlockDevice& device, const ConfirmedTarget& target, const Plan& plan, Journal& journal,
+      const OverwriteOptions& options, const Clock& clock, std::stop_token stop)
       : device_(device),
+        target_(target),
         plan_(plan),
         journal_(journal),
         options_(options),
@@ -99,8 +102,10 @@ class Run {
   Progress run() {
     const std::size_t first = first_index();
     if (first == plan_.steps.size()) return progress_;
+    if (progress_.steps.empty()) require_possible(device_, target_, plan_, clock_);
     begin_segment(first);
-    for (index_ = first; index_ < plan_.steps.size(); ++index_) do_step();
+    StepEnd end = StepEnd::reached;
+    for (index_ = first; index_ < plan_.steps.size() && end == StepEnd::reached; ++index_) end = do_step();
     return progress_;
   }
 
@@ -121,36 +126,75 @@ class Run {
     progress_.segments.push_back({clock_.now(), clock_.now(), static_cast<std::uint32_t>(index), offset});
   }
 
-  void do_step() {
-    if (!overwrites(plan_.steps[index_])) {
-      progress_.steps.emplace_back();
-      return;
-    }
+  StepEnd do_step() {
+    if (!overwrites(plan_.steps[index_])) return do_firmware_step();
     const Mode mode = writes(plan_.steps[index_]) ? Mode::write : Mode::read_back;
     take_up_step(mode);
-    const RangeSet skipped = mode == Mode::write ? RangeSet() : progress_.steps[written_index()].bad;
+    const RangeSet skipped = skipped_ranges(mode);
     std::vector<StepWorker> workers = make_workers(mode);
     go_over_the_disk(workers, skipped);
     settle_what_was_set_aside(workers.front());
     step_.lock()->ended = clock_.now();
     make_durable();
+    return StepEnd::reached;
+  }
+
+  StepEnd do_firmware_step() {
+    if (!is_under_way(index_)) begin_step();
+    StepProgress progress = progress_.steps[index_];
+    const auto save = [&] {
+      *step_.lock() = progress;
+      record();
+    };
+    FirmwareEraseOptions options = options_.firmware;
+    options.progress = [&](const Polled& polled) { report_polled(polled); };
+    const StepEnd end = wipe::do_firmware_step({device_, target_, plan_.steps[index_], journal_.beginning().secret,
+                                                options, clock_, stop_, progress, progress_, save});
+    size_bytes_ = device_.geometry().size_bytes;
+    // Nothing to flush: what the firmware did is done, and a disk that failed at it takes no flush any more.
+    if (end == StepEnd::reached) progress.ended = clock_.now();
+    save();
+    return end;
+  }
+
+  void report_polled(const Polled& polled) {
+    constexpr std::uint64_t kWhole = 65536;
+    if (options_.firmware.progress) options_.firmware.progress(polled);
+    report(size_bytes_ / kWhole * polled.progress.value_or(0));
+  }
+
+  // What was not written need not be read; of a sample, what is not in it.
+  RangeSet skipped_ranges(Mode mode) const {
+    RangeSet skipped;
+    if (mode == Mode::write) return skipped;
+    if (plan_.steps[index_].kind == StepKind::sample)
+      skipped = outside_of(sample_places(device_.geometry(), index_, journal_.beginning().secret));
+    add_all(skipped, progress_.steps[written_index()].bad);
+    return skipped;
+  }
+
+  RangeSet outside_of(const RangeSet& places) const {
+    RangeSet rest;
+    for (const Range& range : places.outside({0, size_bytes_})) rest.add(range);
+    return rest;
   }
 
   std::size_t written_index() const { return writing_step(plan_, index_); }
 
   void take_up_step(Mode mode) {
-    if (!is_under_way(index_)) {
-      progress_.steps.emplace_back().began = clock_.now();
-      *step_.lock() = progress_.steps.back();
-      make_durable();
-      return;
-    }
+    if (!is_under_way(index_)) return begin_step();
     *step_.lock() = progress_.steps[index_];
     if (mode == Mode::read_back)
       start_reading_anew();
     else
       check_before_watermark();
     record();  // that it goes on from here, before it does; nothing was written that would have to be flushed
+  }
+
+  void begin_step() {
+    progress_.steps.emplace_back().began = clock_.now();
+    *step_.lock() = progress_.steps.back();
+    make_durable();
   }
 
   // What was read before the interruption may have been changed since. What was found wrong, and what was healed, stays known.
@@ -297,6 +341,7 @@ class Run {
   }
 
   BlockDevice& device_;
+  const ConfirmedTarget& target_;
   const Plan& plan_;
   Journal& journal_;
   const OverwriteOptions& options_;
@@ -324,7 +369,9 @@ void require_one_job(const BlockDevice& device, const ConfirmedTarget& target, c
   if (is_destruction(plan)) refuse(device, "it was approved for destruction only");
   if (plan_hash(plan) != target.approved().plan_hash) refuse(device, "another plan was approved than " + plan.name);
   if (beginning.plan_document != document(plan)) refuse(device, "the journal is of another plan than " + plan.name);
-  if (beginning.identity != target.identity() || beginning.size_bytes != target.geometry().size_bytes)
+  const std::vector<std::uint64_t> sizes = sizes_of_disk(beginning, journal.last() ? &*journal.last() : nullptr);
+  if (beginning.identity != target.identity() || beginning.size_bytes != target.approved().size_bytes ||
+      std::ranges::find(sizes, target.geometry().size_bytes) == sizes.end())
     refuse(device, "the journal is of another disk");
   target.require_same(device);
 }
@@ -352,9 +399,11 @@ OverwriteResult overwrite(BlockDevice& device, ConfirmedTarget target, const Pla
                           const OverwriteOptions& options, const Clock& clock, std::stop_token stop) {
   check_options(options);
   require_one_job(device, target, plan, journal);
-  Progress progress = Run(device, plan, journal, options, clock, std::move(stop)).run();
+  Progress progress = Run(device, target, plan, journal, options, clock, std::move(stop)).run();
+  Geometry approved_geometry = target.geometry();
+  approved_geometry.size_bytes = journal.beginning().size_bytes;
   return {target.approved(),  target.identity(),
-          target.geometry(),  plan,
+          approved_geometry,  plan,
           plan_hash(plan),    describe_contents(plan, journal.beginning().secret),
           std::move(progress)};
 }

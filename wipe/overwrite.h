@@ -1,10 +1,12 @@
-// Overwrites a disk by a plan and reads it back. docs/sanitisation.md "Overwriting".
+// Runs a plan on a disk: its own overwriting and reading back, and what the disk's firmware does. docs/sanitisation.md
+// "Overwriting", "Erasure by the disk's firmware".
 #pragma once
 
 #include <functional>
 #include <stop_token>
 
 #include "base/random.h"
+#include "wipe/firmware_erase.h"
 #include "wipe/guard.h"
 #include "wipe/journal.h"
 #include "wipe/plan.h"
@@ -26,13 +28,14 @@ struct OverwriteOptions {
   std::uint64_t resume_check_bytes = 256U << 20;  // read before the watermark when a run goes on
   std::uint32_t attempts_limit = 65536;           // after faults, in one step
   std::int64_t attempts_ns = 3600'000'000'000;    // likewise
+  FirmwareEraseOptions firmware;                  // its `progress` is told as well
   std::function<void(const OverwriteProgress&)> progress;
 };
 
 struct OverwriteResult {
   ApprovedTarget approved;
   Identity identity;
-  Geometry geometry;
+  Geometry geometry;  // as it was approved; a step that found hidden areas says how large the disk is since
   Plan plan;
   crypto::Sha256 plan_hash;
   std::vector<std::string> contents;  // of each step that writes: "00", "924924", "random"; empty for the others
@@ -42,10 +45,12 @@ struct OverwriteResult {
 // What a new journal begins with.
 JobBeginning begin_job(const ConfirmedTarget& target, const Plan& plan, const Clock& clock, Random& random);
 
-// Runs the plan's overwriting steps that the journal does not say are done; those that are not overwriting are left. Faults
-// of the disk are in the result. Error(refused), before anything is written, unless target, device, plan and journal are of
-// one job; Error(interrupted) after the journal holds all that was done; Error(io) when the disk is gone, or a flush or the
-// journal fails. After any of them, and after a kill or a power cut, another call with the same journal goes on.
+// Runs the plan's steps that the journal does not say are done. Faults of the disk are in the result; so is an erasure by
+// firmware that nobody saw come to its end: then the steps after it are not reached, and another call goes on with it.
+// Error(refused), before anything is written, unless target, device, plan and journal are of one job, and the disk takes the
+// commands that the plan wants; Error(interrupted) after the journal holds all that was done; Error(io) when the disk is
+// gone, or a flush or the journal fails. After any of them, and after a kill or a power cut, another call with the same
+// journal goes on.
 OverwriteResult overwrite(BlockDevice& device, ConfirmedTarget target, const Plan& plan, Journal& journal,
                           const OverwriteOptions& options, const Clock& clock, std::stop_token stop);
 

@@ -10,6 +10,20 @@ namespace qcbak::wipe {
 namespace {
 
 constexpr std::size_t kPlanDocumentLimit = 64U << 10;
+constexpr std::string_view kSampledSuffix = "-sampled";
+
+constexpr std::pair<StepKind, std::string_view> kKindNames[] = {
+    {StepKind::fixed, "fixed"},
+    {StepKind::drawn, "drawn"},
+    {StepKind::complement, "complement"},
+    {StepKind::random, "random"},
+    {StepKind::read_back, "read-back"},
+    {StepKind::sample, "sample"},
+    {StepKind::remove_hidden_areas, "remove-hidden-areas"},
+    {StepKind::firmware_erase, "firmware-erase"},
+    {StepKind::check_erasure, "check-erasure"},
+    {StepKind::discard, "discard"},
+};
 
 using Json = nlohmann::json;  // its objects sort their keys by byte
 
@@ -54,13 +68,49 @@ void check_readback(const Plan& plan) {
   Readback state = Readback::none_needed;
   bool wrote = false;
   for (const Step& step : plan.steps) {
-    if (step.kind == StepKind::read_back && !wrote) refuse(plan, "reads back what it did not write");
+    if (verifies(step) && !wrote) refuse(plan, "reads back what it did not write");
     if (!overwrites(step) && state == Readback::missing) refuse(plan, "does not read back its last pass");
     if (writes(step)) state = Readback::missing;
-    if (step.kind == StepKind::read_back) state = Readback::none_needed;
+    if (verifies(step)) state = Readback::none_needed;
     wrote = wrote || writes(step);
   }
-  if (state == Readback::missing || !wrote) refuse(plan, "does not read back its last pass");
+  if (state == Readback::missing) refuse(plan, "does not read back its last pass");
+}
+
+std::size_t count(const Plan& plan, StepKind kind) {
+  return static_cast<std::size_t>(std::ranges::count(plan.steps, kind, &Step::kind));
+}
+
+// What is hidden is found before anything is written: the disk is larger from then on.
+void check_hidden_areas(const Plan& plan) {
+  const std::size_t steps = count(plan, StepKind::remove_hidden_areas);
+  if (steps > 1 || (steps == 1 && plan.steps.front().kind != StepKind::remove_hidden_areas))
+    refuse(plan, "removes hidden areas elsewhere than in its first step");
+}
+
+void check_erasure_steps(const Plan& plan) {
+  if (count(plan, StepKind::firmware_erase) > 1) refuse(plan, "erases by firmware more than once");
+  for (std::size_t index = 0; index < plan.steps.size(); ++index) {
+    const bool erased = index > 0 && plan.steps[index - 1].kind == StepKind::firmware_erase;
+    if (erased != (plan.steps[index].kind == StepKind::check_erasure))
+      refuse(plan, erased ? "does not check an erasure by firmware in the step after it"
+                          : "checks an erasure in " + step_text(index) + " that the step before it does not do");
+    if (plan.steps[index].method != FirmwareMethod::purge_auto && plan.steps[index].kind != StepKind::firmware_erase)
+      refuse(plan, "has a method in " + step_text(index) + ", which erases by none");
+  }
+  if (plan.steps.back().kind == StepKind::firmware_erase)
+    refuse(plan, "does not check an erasure by firmware in the step after it");
+}
+
+void check_discard(const Plan& plan) {
+  const std::size_t steps = count(plan, StepKind::discard);
+  if (steps > 1 || (steps == 1 && plan.steps.back().kind != StepKind::discard))
+    refuse(plan, "discards elsewhere than in its last step");
+}
+
+void check_purpose(const Plan& plan) {
+  const auto erases = [](const Step& step) { return writes(step) || step.kind == StepKind::firmware_erase; };
+  if (!std::ranges::any_of(plan.steps, erases)) refuse(plan, "neither writes nor erases anything");
 }
 
 std::size_t draw_number(const Plan& plan, std::size_t index) {
@@ -75,7 +125,8 @@ Json step_document(const Plan& plan, std::size_t index) {
   if (step.kind == StepKind::fixed) json["pattern"] = to_hex(step.pattern);
   if (step.kind == StepKind::drawn) json["draw"] = draw_number(plan, index);
   if (step.kind == StepKind::complement) json["of"] = writing_step(plan, index - 1) + 1;
-  if (step.kind == StepKind::read_back) json["of"] = writing_step(plan, index) + 1;
+  if (verifies(step)) json["of"] = writing_step(plan, index) + 1;
+  if (step.method != FirmwareMethod::purge_auto) json["method"] = method_name(step.method);
   return json;
 }
 
@@ -87,32 +138,29 @@ std::string_view category(const Plan& plan) {
 }
 
 Step step_of(const Json& json) {
-  constexpr StepKind kKinds[] = {StepKind::fixed,     StepKind::drawn,
-                                 StepKind::complement, StepKind::random,
-                                 StepKind::read_back,  StepKind::remove_hidden_areas,
-                                 StepKind::firmware_erase, StepKind::check_erasure};
-  const std::string name = json.at("kind").get<std::string>();
-  for (const StepKind kind : kKinds)
-    if (step_kind_name(kind) == name)
-      return {kind, kind == StepKind::fixed ? from_hex(json.at("pattern").get<std::string>()) : Bytes{}};
-  throw Error(ErrorCode::damaged, "a step is of no known kind");
+  Step step{step_kind_of(json.at("kind").get<std::string>())};
+  if (step.kind == StepKind::fixed) step.pattern = from_hex(json.at("pattern").get<std::string>());
+  if (json.contains("method")) step.method = method_of_name(json.at("method").get<std::string>());
+  return step;
 }
 
 }  // namespace
 
 std::string_view step_kind_name(StepKind kind) {
-  switch (kind) {
-    case StepKind::fixed: return "fixed";
-    case StepKind::drawn: return "drawn";
-    case StepKind::complement: return "complement";
-    case StepKind::random: return "random";
-    case StepKind::read_back: return "read-back";
-    case StepKind::remove_hidden_areas: return "remove-hidden-areas";
-    case StepKind::firmware_erase: return "firmware-erase";
-    case StepKind::check_erasure: return "check-erasure";
+  const auto* const found = std::ranges::find(kKindNames, kind, &std::pair<StepKind, std::string_view>::first);
+  check(found != std::end(kKindNames), "every kind of step has a name");
+  return found->second;
+}
+
+StepKind step_kind_of(std::string_view name) {
+  std::vector<std::string> names;
+  for (const auto& [kind, kind_name] : kKindNames) {
+    if (kind_name == name) return kind;
+    names.emplace_back(kind_name);
   }
-  check(false, "every kind of step has a name");
-  return {};
+  Error error(ErrorCode::usage, "no step is called " + printable(name));
+  if (const std::string meant = nearest(name, names); !meant.empty()) error.with_hint("perhaps " + meant + " is meant");
+  throw error;
 }
 
 bool writes(const Step& step) {
@@ -120,7 +168,9 @@ bool writes(const Step& step) {
          step.kind == StepKind::random;
 }
 
-bool overwrites(const Step& step) { return writes(step) || step.kind == StepKind::read_back; }
+bool verifies(const Step& step) { return step.kind == StepKind::read_back || step.kind == StepKind::sample; }
+
+bool overwrites(const Step& step) { return writes(step) || verifies(step); }
 
 std::size_t writing_step(const Plan& plan, std::size_t index) {
   check(index < plan.steps.size(), "the step is one of the plan");
@@ -145,7 +195,11 @@ void check_plan(const Plan& plan) {
     check_pattern(plan, index);
     check_complement(plan, index);
   }
+  check_purpose(plan);
   check_readback(plan);
+  check_hidden_areas(plan);
+  check_erasure_steps(plan);
+  check_discard(plan);
 }
 
 std::string document(const Plan& plan) {
@@ -178,6 +232,23 @@ Plan plan_of(std::string_view text) {
 }
 
 crypto::Sha256 plan_hash(const Plan& plan) { return crypto::sha256(as_bytes(document(plan))); }
+
+Plan sampled(const Plan& plan) {
+  Plan other = plan;
+  for (Step& step : other.steps)
+    if (step.kind == StepKind::read_back) step.kind = StepKind::sample;
+  if (count(other, StepKind::sample) == count(plan, StepKind::sample))
+    refuse(plan, "reads nothing back that could be sampled");
+  other.name += kSampledSuffix;
+  other.title += ", a sample read back";
+  return other;
+}
+
+void require_own_name(const Plan& plan) {
+  for (const Plan& shipped : shipped_plans())
+    if (plan.name == shipped.name || plan.name == shipped.name + std::string(kSampledSuffix))
+      refuse(plan, "bears the name of one that comes with the program");
+}
 
 const Plan& shipped_plan(std::string_view name) {
   if (name == kDestroyPlan) return destruction_plan();

@@ -8,15 +8,30 @@
 #include <vector>
 
 #include "crypto/hash.h"
+#include "wipe/firmware_method.h"
 
 namespace qcbak::wipe {
 
-enum class StepKind { fixed, drawn, complement, random, read_back, remove_hidden_areas, firmware_erase, check_erasure };
+enum class StepKind {
+  fixed,
+  drawn,
+  complement,
+  random,
+  read_back,
+  sample,
+  remove_hidden_areas,
+  firmware_erase,
+  check_erasure,
+  discard,
+};
 std::string_view step_kind_name(StepKind kind);  // as in the document: "read-back"
+// Error(usage) for a name that is none, naming the nearest.
+StepKind step_kind_of(std::string_view name);
 
 struct Step {
   StepKind kind = StepKind::random;
-  Bytes pattern;  // of a fixed step; empty otherwise
+  Bytes pattern = {};                                  // of a fixed step; empty otherwise
+  FirmwareMethod method = FirmwareMethod::purge_auto;  // of a step that erases by firmware
 };
 
 struct Plan {
@@ -36,7 +51,8 @@ inline constexpr std::size_t kPatternTileBytes = 12288;  // a multiple of every 
 
 bool writes(const Step& step);
 bool is_destruction(const Plan& plan);
-bool overwrites(const Step& step);  // writes, or reads back: what overwrite() does
+bool verifies(const Step& step);    // reads back what was written, or a sample of it
+bool overwrites(const Step& step);  // writes or verifies: what is done to the disk by reading and writing
 // Of an index into the steps: that of the last writing step up to it. There must be one.
 std::size_t writing_step(const Plan& plan, std::size_t index);
 
@@ -48,10 +64,15 @@ crypto::Sha256 plan_hash(const Plan& plan);
 // Of text that may come from anywhere. Error(damaged) unless it is what document() gives for some plan.
 Plan plan_of(std::string_view document);
 
+// The same plan with a sample instead of each read-back, and with a name of its own. Error(usage) when it reads nothing back.
+Plan sampled(const Plan& plan);
+
 // The plans that come with the program, in the order of the manual; they live as long as it does.
 std::span<const Plan> shipped_plans();
 const Plan& destruction_plan();  // not among them
 // One of either. Error(usage) for a name that none has, naming the nearest.
 const Plan& shipped_plan(std::string_view name);
+// Error(usage) when a plan that comes with the program bears that name, or would when it is sampled.
+void require_own_name(const Plan& plan);
 
 }  // namespace qcbak::wipe

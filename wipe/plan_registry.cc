@@ -8,13 +8,13 @@ namespace qcbak::wipe {
 namespace {
 
 Step fixed(std::string_view hex) { return {StepKind::fixed, from_hex(hex)}; }
-Step drawn() { return {StepKind::drawn, {}}; }
-Step complement() { return {StepKind::complement, {}}; }
-Step random() { return {StepKind::random, {}}; }
-Step read_back() { return {StepKind::read_back, {}}; }
-Step hidden_areas() { return {StepKind::remove_hidden_areas, {}}; }
-Step firmware() { return {StepKind::firmware_erase, {}}; }
-Step check_erasure() { return {StepKind::check_erasure, {}}; }
+Step drawn() { return {StepKind::drawn}; }
+Step complement() { return {StepKind::complement}; }
+Step random() { return {StepKind::random}; }
+Step read_back() { return {StepKind::read_back}; }
+Step hidden_areas() { return {StepKind::remove_hidden_areas}; }
+Step firmware(FirmwareMethod method = FirmwareMethod::purge_auto) { return {StepKind::firmware_erase, {}, method}; }
+Step check_erasure() { return {StepKind::check_erasure}; }
 
 std::vector<Step> gutmann_steps() {
   std::vector<Step> steps(4, random());
@@ -28,7 +28,7 @@ std::vector<Step> gutmann_steps() {
   return steps;
 }
 
-std::vector<Plan> make_plans() {
+std::vector<Plan> overwriting_plans() {
   return {
       {"nist-clear", 1, "NIST 800-88 Clear", "NIST SP 800-88, Clear by overwriting", {fixed("00"), read_back()}},
       {"dod-3pass",
@@ -95,6 +95,26 @@ std::vector<Plan> make_plans() {
        "BMB21-2019",
        {fixed("ff"), fixed("00"), random(), random(), random(), fixed("ff"), fixed("00"), read_back()}},
   };
+}
+
+// Only ATA disks hide a part of themselves in a way that can be asked for.
+Plan plan_by_method(const MethodRow& row) {
+  const bool has_hidden_areas = row.command_set == CommandSet::ata;
+  std::vector<Step> steps{firmware(row.method), check_erasure()};
+  if (has_hidden_areas) steps.insert(steps.begin(), hidden_areas());
+  const std::string title = "by the disk's own command " + std::string(row.name);
+  return {std::string(row.name), 1, title, "IEEE 2883 and NIST SP 800-88", std::move(steps)};
+}
+
+std::vector<Plan> make_plans() {
+  std::vector<Plan> plans = overwriting_plans();
+  for (const MethodRow& row : method_rows()) plans.push_back(plan_by_method(row));
+  plans.push_back({"purge-auto",
+                   1,
+                   "by the best of the disk's own commands that amount to Purge",
+                   "IEEE 2883 and NIST SP 800-88",
+                   {hidden_areas(), firmware(), check_erasure()}});
+  return plans;
 }
 
 }  // namespace

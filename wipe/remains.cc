@@ -109,10 +109,6 @@ class Look {
     for (const std::uint64_t offset : kSignatureOffsets)
       if (offset < geometry_.size_bytes)
         take_signatures(offset / geometry_.physical_block_bytes * geometry_.physical_block_bytes);
-    if (remains_.markers_unchanged > 0)
-      remains_.markers = Markers::unchanged;
-    else if (remains_.markers_unreadable == 0 && remains_.markers_changed > 0)
-      remains_.markers = Markers::changed;
     return remains_;
   }
 
@@ -157,8 +153,8 @@ class Look {
       const std::size_t at = as_text(found()).find(signature.bytes);
       if (at == std::string_view::npos) continue;
       const std::string note = std::string(signature.name) + " at byte " + std::to_string(offset + at);
-      if (std::ranges::find(remains_.signatures, note) == remains_.signatures.end())
-        remains_.signatures.push_back(note);
+      std::vector<std::string>& noted = remains_.signatures;
+      if (noted.size() < kSignatureLimit && std::ranges::find(noted, note) == noted.end()) noted.push_back(note);
     }
   }
 
@@ -179,6 +175,11 @@ crypto::Aes256CtrStream marker_stream(const JobSecret& secret, std::uint32_t att
 }
 
 }  // namespace
+
+Markers Remains::markers() const {
+  if (markers_unchanged > 0) return Markers::unchanged;
+  return markers_unreadable == 0 && markers_changed > 0 ? Markers::changed : Markers::unreadable;
+}
 
 MarkerContent::MarkerContent(const JobSecret& secret, std::uint32_t attempt)
     : stream_(marker_stream(secret, attempt)) {}

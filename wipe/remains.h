@@ -1,7 +1,9 @@
 // Markers: random bytes that are written before an erasure, and must be gone after it. docs/sanitisation.md "Markers".
 #pragma once
 
-#include "wipe/firmware_erase.h"
+#include "wipe/block_device.h"
+#include "wipe/firmware_record.h"
+#include "wipe/pass_content.h"
 
 namespace qcbak::wipe {
 

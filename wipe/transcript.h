@@ -15,6 +15,7 @@ struct CommandRecord {
   std::uint32_t times = 1;
   Time first;
   Time last;
+  friend bool operator==(const CommandRecord&, const CommandRecord&) = default;
 };
 
 inline constexpr std::size_t kTranscriptLimit = 1024;  // later ones are sent, and only counted

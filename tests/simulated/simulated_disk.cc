@@ -92,6 +92,8 @@ Bytes Disk::content() const {
   return seen;
 }
 
+void Disk::fail_discarding(int errno_value) { state_.lock()->discard_error = errno_value; }
+
 void Disk::refuse_transfers(int errno_value) { state_.lock()->transfer_error = errno_value; }
 
 void Disk::erase(std::uint64_t offset, ByteView bytes) {
@@ -242,6 +244,13 @@ Transfer SimulatedDisk::write(std::uint64_t offset, ByteView from) {
 void SimulatedDisk::flush() {
   if (dies_now()) throw PowerLost();
   enter()->flush();
+}
+
+int SimulatedDisk::discard() {
+  if (dies_now()) throw PowerLost();
+  if (const int error = enter()->discard_error; error != 0) return error;
+  disk_.erase(0, Bytes(disk_.size_bytes()));
+  return 0;
 }
 
 }  // namespace qcbak::simulated

@@ -57,6 +57,7 @@ class Disk {
   // Every write of a block takes another cell; the last `cells` that were left keep what they held.
   void keep_old_cells(std::size_t cells);
 
+  void fail_discarding(int errno_value);   // 0: it reads as zeros afterwards
   void refuse_transfers(int errno_value);  // all of them; 0: no more
   // Its own erasure: durable at once, wherever it lies.
   void erase(std::uint64_t offset, ByteView bytes);
@@ -99,6 +100,7 @@ class Disk {
     int flush_error = 0;
     bool ignores_flushes = false;
     int transfer_error = 0;
+    int discard_error = 0;
     std::optional<std::uint64_t> shown_bytes;
     std::uint64_t power_losses = 0;
 
@@ -148,6 +150,7 @@ class SimulatedDisk final : public wipe::BlockDevice {
   wipe::Transfer read(std::uint64_t offset, MutableByteView into) override;
   wipe::Transfer write(std::uint64_t offset, ByteView from) override;
   void flush() override;
+  int discard() override;
   wipe::CommandChannel* commands() override { return disk_.firmware_ == nullptr ? nullptr : &channel_; }
 
  private:

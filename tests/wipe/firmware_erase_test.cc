@@ -22,7 +22,10 @@ using simulated::SimulatedFirmware;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+using tests::erases;
+using tests::FirmwareErasure;
 using tests::FirmwareJob;
+using tests::host_failure;
 using tests::kFirmwareDiskBytes;
 using enum FirmwareMethod;
 
@@ -45,21 +48,6 @@ INSTANTIATE_TEST_SUITE_P(FirmwareErase, EveryMethod, testing::ValuesIn(kAll), []
   return name;
 });
 
-// What the disk erased itself is an opcode of these.
-bool erases(const CommandRequest& request) {
-  const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(request.command.at(i)); };
-  if (request.command.size() == 64) return at(0) == 0x84 || at(0) == 0x80;
-  if (at(0) != 0x85) return at(0) == 0x48;
-  return at(14) == 0xf4 || (at(14) == 0xb4 && at(4) != 0);
-}
-
-CommandResult host_failure(std::uint16_t host_status) {
-  CommandResult result;
-  result.host_status = host_status;
-  result.nvme_status = 0x371;  // the same for NVMe: the command was cancelled by the host
-  return result;
-}
-
 std::string refusal_of(FirmwareJob& job) {
   try {
     job.run();
@@ -76,7 +64,8 @@ std::string refusal_of(FirmwareJob& job) {
 TEST_P(EveryMethod, ErasesAndIsSeenTo) {
   const FirmwareErasure erasure = job.run();
   EXPECT_EQ(erasure.assessment.outcome, ErasureOutcome::erased) << erasure.assessment.reason;
-  EXPECT_EQ(firmware_outcome(erasure), is_only_clear(GetParam()) ? FirmwareOutcome::cleared : FirmwareOutcome::purged);
+  EXPECT_EQ(method_row(erasure.progress.method).category,
+            is_only_clear(GetParam()) ? Category::clear : Category::purge);
   EXPECT_EQ(erasure.remains.markers_changed, kMarkerLimit);
   EXPECT_EQ(erasure.remains.histogram[0], erasure.remains.sampled_bytes);
   EXPECT_FALSE(job.holds_old_content());
@@ -97,7 +86,6 @@ TEST_P(EveryMethod, FirmwareThatDoesNothingIsCaught) {
   const FirmwareErasure erasure = job.run();
   EXPECT_EQ(erasure.assessment.outcome, ErasureOutcome::failed);
   EXPECT_EQ(erasure.remains.markers_unchanged, kMarkerLimit);
-  EXPECT_EQ(firmware_outcome(erasure), FirmwareOutcome::failed);
 }
 
 TEST_P(EveryMethod, FirmwareThatDoesHalfIsCaught) {
@@ -128,7 +116,7 @@ TEST_P(EveryMethod, AGoodStatusOfNobodyIsNoSuccess) {
   const FirmwareErasure erasure = job.run();
   EXPECT_EQ(erasure.assessment.outcome, ErasureOutcome::unknown);
   EXPECT_EQ(erasure.facts.acceptance, Acceptance::unseen);
-  EXPECT_EQ(erasure.remains.markers, Markers::unchanged);
+  EXPECT_EQ(erasure.remains.markers(), Markers::unchanged);
 }
 
 // The erasure takes place, and the answer is lost.
@@ -463,7 +451,7 @@ TEST(PurgeAuto, TakesTheBestThatTheDiskReports) {
   only_security.ata().has_sanitize = false;
   const FirmwareErasure enhanced = only_security.run();
   EXPECT_EQ(enhanced.progress.method, ata_secure_erase_enhanced);
-  EXPECT_EQ(firmware_outcome(enhanced), FirmwareOutcome::purged);
+  EXPECT_EQ(enhanced.assessment.outcome, ErasureOutcome::erased);
   FirmwareJob nvme(purge_auto, CommandSet::nvme);
   nvme.nvme().sanitize_capabilities = 1;
   EXPECT_EQ(nvme.run().progress.method, nvme_sanitize_crypto);

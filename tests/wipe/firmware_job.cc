@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wipe/remains.h"
+
 namespace qcbak::tests {
 namespace {
 
@@ -30,6 +32,20 @@ std::unique_ptr<simulated::SimulatedFirmware> make_firmware(simulated::Disk& dis
   return nullptr;
 }
 
+bool erases(const wipe::CommandRequest& request) {
+  const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(request.command.at(i)); };
+  if (request.command.size() == 64) return at(0) == 0x84 || at(0) == 0x80;
+  if (at(0) != 0x85) return at(0) == 0x48;
+  return at(14) == 0xf4 || (at(14) == 0xb4 && at(4) != 0);
+}
+
+wipe::CommandResult host_failure(std::uint16_t host_status) {
+  wipe::CommandResult result;
+  result.host_status = host_status;
+  result.nvme_status = 0x371;  // the same for NVMe: the command was cancelled by the host
+  return result;
+}
+
 FirmwareJob::FirmwareJob(wipe::FirmwareMethod of_method)
     : FirmwareJob(of_method, wipe::method_row(of_method).command_set) {}
 
@@ -44,17 +60,22 @@ FirmwareJob::FirmwareJob(wipe::FirmwareMethod of_method, CommandSet command_set)
   options.wait = [this](std::int64_t ns) { clock.advance(ns); };
 }
 
-wipe::FirmwareErasure FirmwareJob::run(simulated::SimulatedDisk& device, std::stop_token stop) {
+FirmwareErasure FirmwareJob::run(simulated::SimulatedDisk& device, std::stop_token stop) {
   const wipe::Identity identity = device.identity();
-  wipe::ConfirmedTarget target =
+  const wipe::ConfirmedTarget target =
       wipe::confirm(wipe::inspect(device),
                     {identity.model, identity.serial, wipe::SerialOrigin::reported, device.geometry().size_bytes, {}},
                     identity.serial.substr(identity.serial.size() - wipe::kTypedCharacters));
   std::optional<wipe::FirmwareProgress> last;
   if (saved) last = wipe::parse_firmware_progress(*saved);
   const auto save = [this](const wipe::FirmwareProgress& progress) { saved = wipe::firmware_progress_bytes(progress); };
-  return wipe::erase_by_firmware(device, std::move(target), method, secret, std::move(last), save, options, clock,
-                                 std::move(stop));
+  FirmwareErasure erasure;
+  erasure.progress = wipe::run_erasure(device, target, method, secret, std::move(last), save, options, clock, stop);
+  erasure.remains = wipe::look_at_remains(device, wipe::MarkerContent(secret, erasure.progress.attempt),
+                                          erasure.progress.marker_offsets);
+  erasure.facts = wipe::erasure_facts(erasure.progress, erasure.remains);
+  erasure.assessment = wipe::assess_erasure(erasure.facts);
+  return erasure;
 }
 
 bool FirmwareJob::holds_old_content() const {

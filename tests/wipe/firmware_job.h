@@ -12,14 +12,27 @@ inline constexpr std::uint64_t kFirmwareDiskBytes = 1U << 20;
 
 std::unique_ptr<simulated::SimulatedFirmware> make_firmware(simulated::Disk& disk, wipe::CommandSet command_set);
 
+// Whether it makes the disk erase itself, by its opcode.
+bool erases(const wipe::CommandRequest& request);
+// An answer of the adapter's driver, and of no disk: the status, which nobody sent, is GOOD.
+wipe::CommandResult host_failure(std::uint16_t host_status);
+
+// A command that was followed to its end, and what the disk holds then.
+struct FirmwareErasure {
+  wipe::ErasureFacts facts;
+  wipe::ErasureAssessment assessment;
+  wipe::Remains remains;
+  wipe::FirmwareProgress progress;
+};
+
 class FirmwareJob {
  public:
   explicit FirmwareJob(wipe::FirmwareMethod of_method);
   FirmwareJob(wipe::FirmwareMethod of_method, wipe::CommandSet command_set);
 
   // Each call is a process.
-  wipe::FirmwareErasure run(simulated::SimulatedDisk& device, std::stop_token stop = {});
-  wipe::FirmwareErasure run() {
+  FirmwareErasure run(simulated::SimulatedDisk& device, std::stop_token stop = {});
+  FirmwareErasure run() {
     simulated::SimulatedDisk device(disk);
     return run(device);
   }

@@ -31,11 +31,41 @@ RangeSet ranges(std::uint64_t first, std::size_t count) {
   return set;
 }
 
+CommandRecord command(std::uint8_t salt) {
+  CommandResult result;
+  result.error = salt;
+  result.status = static_cast<std::uint8_t>(salt + 1);
+  result.host_status = static_cast<std::uint16_t>(salt + 2);
+  result.driver_status = static_cast<std::uint16_t>(salt + 3);
+  result.sense = Bytes(4, std::byte{salt});
+  result.nvme_status = static_cast<std::uint16_t>(salt + 5);
+  result.nvme_result = salt + 6U;
+  return {Bytes(16, std::byte{salt}), result, salt + 7U, Time{salt + 8}, Time{salt + 9}};
+}
+
 // No two fields alike.
+void add_firmware(StepProgress& step) {
+  step.firmware = FirmwareProgress{FirmwareMethod::nvme_format_crypto,
+                                   FirmwarePhase::accepted,
+                                   Acceptance::refused,
+                                   Completion::failed,
+                                   true,
+                                   50,
+                                   {51, 52},
+                                   {{HiddenKind::dco, 53, 54, true}},
+                                   {command(60), command(70)}};
+  step.hidden = HiddenRemoval{{{HiddenKind::amac, 80, 81, false}, {HiddenKind::hpa, 82, 83, true}}, {command(90)}};
+  step.remains = Remains{1, 2, 3, {}, 104, {"GPT at byte 512", "LVM at byte 9"}};
+  for (std::size_t i = 0; i < step.remains->histogram.size(); ++i) step.remains->histogram[i] = 1000 + i;
+  step.size_bytes = 105;
+}
+
+// Likewise.
 Progress progress(std::uint64_t salt) {
   StepProgress left;
   StepProgress done{Time{1},         Time{2},         3 + salt,       4, 5, 6, 7, ranges(8, 1), ranges(1000, 2),
                     ranges(2000, 3), ranges(3000, 4), ranges(4000, 5)};
+  add_firmware(done);
   StepProgress running{Time{-9}, std::nullopt, 10, 11, 12, 13, 14, {}, {}, {}, {}, {}};
   return {{left, done, running}, {{Time{15}, Time{16}, 17, 18}, {Time{19}, Time{20}, 21, 22}}};
 }
@@ -154,6 +184,36 @@ TEST_F(JournalTest, StaysWithinItsSize) {
   const Journal journal = Journal::open(path_);
   expect_beginning(journal.beginning());
   EXPECT_EQ(journal.last(), large);
+}
+
+using Sizes = std::vector<std::uint64_t>;
+
+TEST(SizesOfDisk, GrowByWhatWasHiddenAndByNothingElse) {
+  const JobBeginning begun = beginning();
+  const std::uint64_t approved = begun.size_bytes;
+  EXPECT_EQ(sizes_of_disk(begun, nullptr), Sizes{approved});
+  Progress job;
+  job.steps.resize(1);
+  EXPECT_EQ(sizes_of_disk(begun, &job), Sizes{approved});
+  job.steps[0].hidden = HiddenRemoval{{{HiddenKind::hpa, 512, approved + 512, false}}, {}};
+  EXPECT_EQ(sizes_of_disk(begun, &job), (Sizes{approved, approved + 512})) << "it may have been told already";
+  job.steps[0].hidden->areas[0].size_bytes = 0;
+  EXPECT_EQ(sizes_of_disk(begun, &job), Sizes{approved}) << "nobody knows how large";
+  job.steps[0].size_bytes = approved + 512;
+  EXPECT_EQ(sizes_of_disk(begun, &job), Sizes{approved + 512}) << "what was written since is of that size";
+}
+
+TEST(FirmwareRecord, IsReadFromNothingButItsWhole) {
+  StepProgress step;
+  add_firmware(step);
+  const auto refuses_parts = [](const Bytes& whole, auto&& parse) {
+    for (std::size_t size = 0; size < whole.size(); ++size)
+      EXPECT_THROW(parse(ByteView(whole).first(size)), Error) << size;
+  };
+  refuses_parts(hidden_removal_bytes(*step.hidden), [](ByteView bytes) { parse_hidden_removal(bytes); });
+  refuses_parts(remains_bytes(*step.remains), [](ByteView bytes) { parse_remains(bytes); });
+  EXPECT_EQ(parse_hidden_removal(hidden_removal_bytes(*step.hidden)), step.hidden);
+  EXPECT_EQ(parse_remains(remains_bytes(*step.remains)), step.remains);
 }
 
 }  // namespace

@@ -37,6 +37,20 @@ const std::map<std::string, std::string>& table() {
        "R R R R 55 AA 924924 492492 249249 00 11 22 33 44 55 66 77 88 99 AA BB CC DD EE FF "
        "924924 492492 249249 6DB6DB B6DB6D DB6DB6 R R R R V"},
       {"bmb21-2019", "FF 00 R R R FF 00 V"},
+      {"ata-sanitize-crypto", "HIDDEN FIRMWARE=ata-sanitize-crypto CHECK"},
+      {"ata-sanitize-block", "HIDDEN FIRMWARE=ata-sanitize-block CHECK"},
+      {"ata-sanitize-overwrite", "HIDDEN FIRMWARE=ata-sanitize-overwrite CHECK"},
+      {"ata-secure-erase", "HIDDEN FIRMWARE=ata-secure-erase CHECK"},
+      {"ata-secure-erase-enhanced", "HIDDEN FIRMWARE=ata-secure-erase-enhanced CHECK"},
+      {"nvme-sanitize-crypto", "FIRMWARE=nvme-sanitize-crypto CHECK"},
+      {"nvme-sanitize-block", "FIRMWARE=nvme-sanitize-block CHECK"},
+      {"nvme-sanitize-overwrite", "FIRMWARE=nvme-sanitize-overwrite CHECK"},
+      {"nvme-format-user", "FIRMWARE=nvme-format-user CHECK"},
+      {"nvme-format-crypto", "FIRMWARE=nvme-format-crypto CHECK"},
+      {"scsi-sanitize-crypto", "FIRMWARE=scsi-sanitize-crypto CHECK"},
+      {"scsi-sanitize-block", "FIRMWARE=scsi-sanitize-block CHECK"},
+      {"scsi-sanitize-overwrite", "FIRMWARE=scsi-sanitize-overwrite CHECK"},
+      {"purge-auto", "HIDDEN FIRMWARE CHECK"},
   };
   return plans;
 }
@@ -48,8 +62,11 @@ std::string short_name(const nlohmann::json& step) {
                                                         {"read-back", "V"},
                                                         {"remove-hidden-areas", "HIDDEN"},
                                                         {"firmware-erase", "FIRMWARE"},
-                                                        {"check-erasure", "CHECK"}};
-  if (step.at("kind") != "fixed") return names.at(step.at("kind"));
+                                                        {"check-erasure", "CHECK"},
+                                                        {"sample", "S"},
+                                                        {"discard", "DISCARD"}};
+  const std::string method = step.contains("method") ? "=" + step.at("method").get<std::string>() : "";
+  if (step.at("kind") != "fixed") return names.at(step.at("kind")) + method;
   std::string pattern = step.at("pattern");
   for (char& c : pattern) c = static_cast<char>(std::toupper(c));
   return pattern;
@@ -92,6 +109,20 @@ nnsa 1 e4cbe0f63d986e4d4a01b44e8ba2785d54f4d5eefab28bb2f22d2b826b92d249
 schneier 1 bfecc89f3d46622543fe6e9e57fdcf60ea51fc626f9f8b29ae77fcb1e52c98dc
 gutmann 1 0216520f2469cc52e1e98e9be063a67aae294add9ca5190dc70e244b2e6a35a9
 bmb21-2019 1 d8ab55d73200c3ff2d0c41e96203dd327f61ed13da921628559ac482b948d783
+ata-sanitize-crypto 1 64d1a4c8fbb8bdaf10eb0149358894770ac4062cff76e177e2c08a35003c5527
+ata-sanitize-block 1 fcbc817b480feadc7fe9c5b5a64c54b8bf6b0da17f04709fa75e574a8abb43d8
+ata-sanitize-overwrite 1 2370c7e9640b73abbd344e54955f5eb5e37e8cfc149ad4121c8b9bbe1bf96bbb
+ata-secure-erase 1 3ad915c5559adee5c045686e945917f38f228608c9ca1106c9bc2e2d311d8479
+ata-secure-erase-enhanced 1 ec560981482eda8680c3849b51227ee383f81c97ec19625f58f466a988d812c1
+nvme-sanitize-crypto 1 0e865337759590094dfaa74eb11e1ba30fab050121c88c71655974e8159965d2
+nvme-sanitize-block 1 4bf8c3be47a215a59843881199496d683e850ae8414c3fc9449fe0b9a7630bfb
+nvme-sanitize-overwrite 1 41fbadb7d56517ad49be3942e9178d355724ad4c09d394f7d7aa4b1fb9b357e0
+nvme-format-user 1 05c7c7d173d35e39731dd0f14ac0f2eab4b1e6f4fc9c0d847c71051da1c77e85
+nvme-format-crypto 1 a336f669a883c9618de5243816024d8e0e2c448a940618fbcde21f1fb100876a
+scsi-sanitize-crypto 1 7029b1239a776df7415192c800e7f5ad3a2a04fbf642f5112bc92b04cfe49cf1
+scsi-sanitize-block 1 9a579cd948e47fbd8f756df27142b53f1f6fdc8eb1b1f03dd6826870016d705c
+scsi-sanitize-overwrite 1 66121cbcf9f419c837e4d19154746eebb3cc4b092daa086dbf5ed5ce22d629fa
+purge-auto 1 af1aa1c60ebdfd2b81cf208d20c4cf038879789601629a60305bbf6d30d0c1cf
 )");
 }
 
@@ -151,10 +182,22 @@ const Step kDrawn{StepKind::drawn, {}};
 const Step kComplement{StepKind::complement, {}};
 const Step kReadBack{StepKind::read_back, {}};
 const Step kFirmware{StepKind::firmware_erase, {}};
+const Step kCheck{StepKind::check_erasure, {}};
+const Step kHidden{StepKind::remove_hidden_areas, {}};
+const Step kSample{StepKind::sample, {}};
+const Step kDiscard{StepKind::discard, {}};
 Step pattern_of(std::size_t size) { return {StepKind::fixed, Bytes(size)}; }
 
 TEST(CheckPlan, AcceptsPatternsThatTile) {
   for (const std::size_t size : {1, 2, 3, 4, 6, 8, 12}) check_plan(plan_of({pattern_of(size), kReadBack}));
+}
+
+TEST(CheckPlan, AcceptsWhatFirmwareDoes) {
+  for (const auto& steps : std::vector<std::vector<Step>>{{kFirmware, kCheck},
+                                                          {kHidden, kFirmware, kCheck, kDiscard},
+                                                          {kHidden, kRandom, kSample, kDiscard},
+                                                          {kFirmware, kCheck, kRandom, kReadBack}})
+    check_plan(plan_of(steps));
 }
 
 TEST(CheckPlan, RefusesWhatIsNoPlan) {
@@ -171,6 +214,21 @@ TEST(CheckPlan, RefusesWhatIsNoPlan) {
       {pattern_of(0), kReadBack},
       {pattern_of(5), kReadBack},
       {pattern_of(16), kReadBack},
+      {kRandom, kReadBack, kHidden},  // the disk grows after it was read back
+      {kHidden, kHidden, kRandom, kReadBack},
+      {kHidden},  // nothing is erased
+      {kDiscard},
+      {kRandom, kDiscard, kReadBack},
+      {kRandom, kReadBack, kDiscard, kDiscard},
+      {kRandom, kReadBack, kDiscard, kRandom, kReadBack},
+      {kFirmware},  // nobody looks
+      {kRandom, kReadBack, kFirmware},
+      {kFirmware, kRandom, kReadBack, kCheck},
+      {kRandom, kReadBack, kCheck},  // of nothing
+      {kFirmware, kCheck, kCheck},
+      {kFirmware, kCheck, kFirmware, kCheck},
+      {kSample},
+      {{StepKind::random, {}, FirmwareMethod::nvme_format_user}, kReadBack},
       {{StepKind::random, Bytes(1)}, kReadBack},  // a pattern that would not be written
       std::vector<Step>(kPlanStepLimit, kRandom),
   };
@@ -192,6 +250,25 @@ TEST(CheckPlan, RefusesTextsThatOthersCouldReadOtherwise) {
   plan.title = "x";
   plan.version = 0;
   EXPECT_EQ(refusal_of(plan), ErrorCode::usage);
+}
+
+TEST(Sampled, IsAnotherPlanWithASampleInPlaceOfEachReadBack) {
+  const Plan plan = sampled(shipped_plan("dod-3pass"));
+  EXPECT_EQ(plan.name, "dod-3pass-sampled");
+  EXPECT_EQ(printed(plan), "B ~B R S");
+  EXPECT_THAT(document(plan), HasSubstr(R"({"kind":"sample","of":3})"));
+  EXPECT_EQ(document(wipe::plan_of(document(plan))), document(plan));
+  EXPECT_THROW(sampled(shipped_plan("nvme-format-user")), Error) << "it reads nothing back";
+  EXPECT_THROW(sampled(plan), Error) << "it is sampled already";
+}
+
+TEST(OwnName, IsNoNameOfAShippedPlan) {
+  Plan plan = plan_of({kRandom, kReadBack});
+  require_own_name(plan);
+  for (const char* const name : {"gutmann", "gutmann-sampled", "purge-auto"}) {
+    plan.name = name;
+    EXPECT_THROW(require_own_name(plan), Error) << name;
+  }
 }
 
 TEST(Plan, IsReadBackFromItsDocumentAndFromNothingElse) {

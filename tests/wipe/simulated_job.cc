@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "tests/wipe/expected_content.h"
+#include "tests/wipe/firmware_job.h"
 
 namespace qcbak::tests {
 
@@ -18,21 +19,41 @@ SimulatedJob::SimulatedJob(wipe::Plan of_plan, std::uint64_t disk_bytes)
   options.resume_check_bytes = 2 * kChunkBytes;
 }
 
-wipe::ConfirmedTarget SimulatedJob::confirm(simulated::SimulatedDisk& device) const {
+void SimulatedJob::attach(wipe::CommandSet command_set) {
+  firmware = make_firmware(disk, command_set);
+  options.firmware.wait = [this](std::int64_t ns) { clock.advance(ns); };
+}
+
+bool SimulatedJob::has_journal() const { return ::access(journal_path_.c_str(), F_OK) == 0; }
+
+bool SimulatedJob::holds_old_content() const {
+  using simulated::kSectorBytes;
+  const Bytes content = disk.content();
+  for (std::size_t at = 0; at < content.size(); at += kSectorBytes)
+    if (equal(ByteView(content).subspan(at, kSectorBytes), ByteView(old_content).subspan(at, kSectorBytes)))
+      return true;
+  return false;
+}
+
+wipe::ConfirmedTarget SimulatedJob::confirm(simulated::SimulatedDisk& device) {
   const wipe::Identity identity = device.identity();
-  return wipe::confirm(wipe::inspect(device),
-                       {identity.model, identity.serial, wipe::SerialOrigin::reported, device.geometry().size_bytes,
-                        wipe::plan_hash(plan)},
+  if (!approved_bytes_) approved_bytes_ = device.geometry().size_bytes;
+  wipe::ApprovedTarget approved{identity.model, identity.serial, wipe::SerialOrigin::reported, *approved_bytes_,
+                                wipe::plan_hash(plan)};
+  if (has_journal()) {
+    const wipe::JournalContent known = journal();
+    approved.grown_sizes_bytes = wipe::sizes_of_disk(known.beginning, known.progress ? &*known.progress : nullptr);
+  }
+  return wipe::confirm(wipe::inspect(device), approved,
                        identity.serial.substr(identity.serial.size() - wipe::kTypedCharacters));
 }
 
 wipe::OverwriteResult SimulatedJob::run(simulated::SimulatedDisk& device, std::stop_token stop) {
   wipe::ConfirmedTarget target = confirm(device);
   SeededRandom random(23);
-  Journal journal = ::access(journal_path_.c_str(), F_OK) == 0
-                        ? Journal::open(journal_path_)
-                        : Journal::create(journal_path_, wipe::begin_job(target, plan, clock, random));
-  return wipe::overwrite(device, std::move(target), plan, journal, options, clock, std::move(stop));
+  Journal journal = has_journal() ? Journal::open(journal_path_)
+                                  : Journal::create(journal_path_, wipe::begin_job(target, plan, clock, random));
+  return wipe::overwrite(device, std::move(target), plan, journal, options, *process_clock, std::move(stop));
 }
 
 wipe::JournalContent SimulatedJob::journal() const {

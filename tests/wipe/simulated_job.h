@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tests/simulated/simulated_disk.h"
+#include "tests/simulated/simulated_firmware.h"
 #include "tests/support/temporary_directory.h"
 #include "wipe/overwrite.h"
 #include "wipe/verdict.h"
@@ -28,6 +29,10 @@ class SimulatedJob {
     simulated::SimulatedDisk device(disk);
     return run(device);
   }
+  // Gives the disk firmware, before the first run.
+  void attach(wipe::CommandSet command_set);
+  simulated::SimulatedAta& ata() { return dynamic_cast<simulated::SimulatedAta&>(*firmware); }
+  bool holds_old_content() const;  // any sector of it
   // Of a job that was run before.
   Bytes expected(std::string_view step_text, std::uint32_t step) const;
   wipe::JournalContent journal() const;
@@ -37,9 +42,13 @@ class SimulatedJob {
   wipe::OverwriteOptions options;
   ManualClock clock;
   Bytes old_content;
+  std::unique_ptr<simulated::SimulatedFirmware> firmware;
+  const Clock* process_clock = &clock;
 
  private:
-  wipe::ConfirmedTarget confirm(simulated::SimulatedDisk& device) const;
+  wipe::ConfirmedTarget confirm(simulated::SimulatedDisk& device);
+  bool has_journal() const;
+  std::optional<std::uint64_t> approved_bytes_;
   TemporaryDirectory directory_;
   std::string journal_path_ = directory_ / "journal";
 };
