@@ -75,8 +75,9 @@ class Movement {
   // From which on nothing is written.
   static std::size_t last_reading_step(const wipe::Plan& plan) {
     std::size_t step = plan.steps.size();
-    while (step > 0 && (plan.steps[step - 1].kind == wipe::StepKind::read_back ||
-                        plan.steps[step - 1].kind == wipe::StepKind::check_erasure))
+    while (step > 0 &&
+           (wipe::verifies(plan.steps[step - 1]) || plan.steps[step - 1].kind == wipe::StepKind::check_erasure ||
+            plan.steps[step - 1].kind == wipe::StepKind::discard))
       --step;
     return step;
   }
@@ -153,7 +154,7 @@ void wipe_one(const Invocation& invocation, const WipeChannel& channel) {
   wipe::LinuxBlockDevice device(task.device);
   const wipe::Inspection inspection = wipe::inspect(device);
   channel.send(encode(WipeInspected{{device.name(), inspection.geometry(), device.attachment()}}));
-  wipe::ConfirmedTarget target = wipe::confirm(inspection, target_of(task.requested, inspection), task.typed);
+  wipe::ConfirmedTarget target = wipe::confirm(inspection, target_of(task, inspection), task.typed);
   channel.send(encode(WipeCleared{}));
   wait_for_leave(channel);
   wipe::Journal journal = open_journal(invocation, channel, task, target, task.plan);

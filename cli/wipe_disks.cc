@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "cli/messages.h"
 #include "cli/output.h"
+#include "cli/site_plan.h"
 #include "cli/text.h"
 #include "wipe/linux_disks.h"
 #include "wipe/plan.h"
@@ -77,8 +78,14 @@ std::string sign_of(const wipe::Step& step) {
     case wipe::StepKind::complement: return "~";
     case wipe::StepKind::random: return "R";
     case wipe::StepKind::read_back: return "V";
+    case wipe::StepKind::sample: return "S";
     default: return std::string(wipe::step_kind_name(step.kind));
   }
+}
+
+std::string detail_of(const wipe::Step& step) {
+  if (step.kind == wipe::StepKind::firmware_erase) return std::string(wipe::method_name(step.method));
+  return to_hex(step.pattern);
 }
 
 Json plan_json(const wipe::Plan& plan) {
@@ -91,7 +98,7 @@ void show_plan(Output& output, const wipe::Plan& plan) {
   output.line(output.styled(Output::Style::heading, say("{}, version {}: {}", plan.name, plan.version, plan.title)));
   output.line(say("source: {}", plan.source));
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
-    output.line(say("step {}: {} {}", i + 1, wipe::step_kind_name(plan.steps[i].kind), to_hex(plan.steps[i].pattern)));
+    output.line(say("step {}: {} {}", i + 1, wipe::step_kind_name(plan.steps[i].kind), detail_of(plan.steps[i])));
   output.line(say("SHA-256 {}", wipe::plan_hash(plan).hex()));
 }
 
@@ -106,14 +113,17 @@ void list_plans(Output& output) {
   }
   table.add({wipe::destruction_plan().name, "", wipe::destruction_plan().source});
   output.table(table);
-  if (!output.quiet()) output.line(tr("B a drawn byte, ~ the complement, R random, V read back; bytes in hexadecimal"));
+  if (!output.quiet()) output.line(tr("B a drawn byte, ~ the complement, R random, V read back, S a sample read back; bytes in hexadecimal"));
 }
+
+// No plan's name has these.
+bool is_file_name(const std::string& name) { return name.find('/') != name.npos || name.ends_with(".toml"); }
 
 ExitCode run_plans(const Invocation& invocation) {
   Output& output = invocation.output;
   const std::vector<std::string>& names = invocation.arguments.operands();
   if (!names.empty()) {
-    const wipe::Plan& plan = wipe::shipped_plan(names.front());
+    const wipe::Plan plan = is_file_name(names.front()) ? site_plan(names.front()) : wipe::shipped_plan(names.front());
     output.json() ? output.document(plan_json(plan)) : show_plan(output, plan);
   } else if (output.json()) {
     Json list = Json::array();
@@ -154,11 +164,11 @@ Command wipe_inspect_command() {
 Command wipe_plans_command() {
   return {
       .name = "wipe plans",
-      .summary = "List the plans of overwriting",
+      .summary = "List the plans of wiping",
       .description =
-          "Prints the plans that come with this version. With a name, every step of that plan, and the SHA-256 that is "
-          "approved.",
-      .operands = {"[NAME]", 0, 1},
+          "Prints the plans that come with this version. With a name, or a file of your own that ends in .toml, every step "
+          "of that plan, and the SHA-256 that is approved.",
+      .operands = {"[NAME|FILE]", 0, 1},
       .examples = {{"qcbak wipe plans hmg-is5-enhanced", "what would be done"}},
       .run = run_plans,
       .common = Command::Common::output_only,

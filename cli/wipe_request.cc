@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/dossier_file.h"
 #include "cli/messages.h"
+#include "cli/site_plan.h"
 #include "cli/text.h"
 #include "wipe/linux_disks.h"
 
@@ -29,19 +30,6 @@ std::string of_device(const Arguments& arguments, const std::string& option, std
   if (given.size() != count_of_media(arguments))
     throw Error(ErrorCode::usage, say("give --{} once for each device, in their order", option));
   return plain_text(option, given[device]);
-}
-
-const wipe::Plan& requested_plan(const Arguments& arguments) {
-  const auto name = arguments.value("plan");
-  if (!name)
-    throw Error(ErrorCode::usage, std::string(tr("wipe request wants --plan NAME")))
-        .with_hint(std::string(tr("see the plans: qcbak wipe plans")));
-  const wipe::Plan& plan = wipe::shipped_plan(*name);
-  for (const wipe::Step& step : plan.steps)
-    if (!wipe::overwrites(step))
-      throw Error(ErrorCode::usage, say("plan {} has steps by the disk's firmware, which are not in this version", plan.name))
-          .with_hint(std::string(tr("see the plans: qcbak wipe plans")));
-  return plan;
 }
 
 std::string serial_of(const Arguments& arguments, const wipe::SeenDisk& disk, std::size_t device) {
@@ -115,7 +103,7 @@ evidence::WipeRequest request_of(const Invocation& invocation) {
   if (request.expires <= now)
     throw Error(ErrorCode::usage, std::string(tr("it would have expired already")))
         .with_hint(std::string(tr("give --expires a time to come")));
-  const wipe::Plan& plan = requested_plan(arguments);
+  const wipe::Plan plan = chosen_plan(arguments);
   require_media(arguments, plan);
   request.plans = {wipe::document(plan)};
   for (std::size_t i = 0; i < count_of_media(arguments); ++i)
@@ -175,6 +163,8 @@ Command wipe_request_command() {
           "labels say in --serial and --model.",
       .operands = {"[DEVICE...]", 0, evidence::kDossierMediaLimit},
       .options = {{"plan", "NAME", "what is done to them, see \"qcbak wipe plans\"; or destroy"},
+                  {"plan-file", "FILE", "a plan of your own instead, in TOML"},
+                  {"sample", "", "read back a sample of at least 10 % instead of the whole disk: another plan, with -sampled after its name"},
                   {"reason", "REASON", "disposal, transfer, reuse or repair"},
                   {"destination", "TEXT", "where the disks go"},
                   {"classification", "CLASS", "of the data: ordinary, sensitive or state-secret; not-stated without it"},

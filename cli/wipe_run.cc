@@ -308,7 +308,9 @@ void tell_rehearsal(Output& output, const Job& job, const WipeTask& task, const 
   output.line(say("{}, serial {}, {}, would be wiped by {}; nothing was written", device,
                   one_line(task.requested.serial), size_text(task.requested.size_bytes), plan.name));
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
-    output.line(say("step {}: {} {}", i + 1, wipe::step_kind_name(plan.steps[i].kind), to_hex(plan.steps[i].pattern)));
+    output.line(say("step {}: {} {}", i + 1, wipe::step_kind_name(plan.steps[i].kind),
+                    plan.steps[i].kind == wipe::StepKind::firmware_erase ? std::string(wipe::method_name(plan.steps[i].method))
+                                                                         : to_hex(plan.steps[i].pattern)));
 }
 
 ExitCode rehearse(const Invocation& invocation, Job& job) {

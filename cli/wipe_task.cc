@@ -24,6 +24,14 @@ wipe::JournalContent read_journal(const std::string& path) {
   return in_context(printable(path), [&] { return wipe::parse_journal(read_file(path, wipe::kJournalLimit)); });
 }
 
+// overwrite() asks the journal again.
+std::vector<std::uint64_t> grown_sizes(const WipeTask& task) {
+  if (!exists(task.journal)) return {};
+  const wipe::JournalContent journal = read_journal(task.journal);
+  if (journal.beginning.order != task.order) return {};
+  return wipe::sizes_of_disk(journal.beginning, journal.progress ? &*journal.progress : nullptr);
+}
+
 void add_surroundings(evidence::WipeRun& run) {
   utsname machine{};
   if (::uname(&machine) != 0) throw_errno("ask for", "the name of this machine");
@@ -47,14 +55,15 @@ crypto::Sha256 order_of(const evidence::Dossier& dossier, std::size_t medium) {
   return crypto::sha256(order);
 }
 
-wipe::ApprovedTarget target_of(const evidence::RequestedMedium& medium, const wipe::Inspection& inspection) {
+wipe::ApprovedTarget target_of(const WipeTask& task, const wipe::Inspection& inspection) {
+  const evidence::RequestedMedium& medium = task.requested;
   const wipe::Identity& identity = inspection.identity();
   if (printable(identity.vendor) != medium.vendor)
     refuse(say("{} is of another vendor than was approved", inspection.name()),
            std::string(tr("look for the right disk: qcbak wipe list")));
   return {approved_text(medium.model, identity.model), approved_text(medium.serial, identity.serial),
           medium.serial_by_hand ? wipe::SerialOrigin::entered_by_hand : wipe::SerialOrigin::reported, medium.size_bytes,
-          medium.plan_hash};
+          medium.plan_hash, grown_sizes(task)};
 }
 
 std::string job_id(const wipe::JobSecret& secret) {
@@ -94,6 +103,7 @@ evidence::WipeRun record_of(const WipeTask& task, const DiskFacts& disk) {
   run.identity = {printable(job.identity.vendor), printable(job.identity.model), printable(job.identity.serial),
                   printable(job.identity.firmware), printable(job.identity.wwid)};
   run.geometry = disk.geometry;
+  run.geometry.size_bytes = job.size_bytes;  // as it was approved: the steps say how it grew
   run.device = printable(disk.name);
   run.attachment = disk.attachment;
   run.contents = contents_of(task.plan, job.secret);

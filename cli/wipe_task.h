@@ -26,8 +26,8 @@ struct DiskFacts {
 };
 
 crypto::Sha256 order_of(const evidence::Dossier& dossier, std::size_t medium);
-// Error(refused) when the vendor is another.
-wipe::ApprovedTarget target_of(const evidence::RequestedMedium& medium, const wipe::Inspection& inspection);
+// With the sizes that the task's own journal says the disk may have become. Error(refused) when the vendor is another.
+wipe::ApprovedTarget target_of(const WipeTask& task, const wipe::Inspection& inspection);
 std::string job_id(const wipe::JobSecret& secret);
 
 // Error(refused) when the approval is not of now.

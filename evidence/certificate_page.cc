@@ -1,11 +1,14 @@
 #include "evidence/certificate_page.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/error.h"
 #include "crypto/public_key_file.h"
+#include "evidence/certificate_firmware.h"
 #include "evidence/html.h"
+#include "wipe/sample.h"
 
 namespace qcbak::evidence {
 namespace {
@@ -33,7 +36,6 @@ constexpr Sentence kSentences[] = {
     {"everything was written and read back", "mọi khối đã được ghi và đọc lại"},
     {"everything was read back; some blocks failed on the way", "mọi khối đã được đọc lại; một số khối có lỗi trong quá trình"},
     {"nothing was done to the disk", "chưa làm gì trên ổ đĩa"},
-    {"the disk's own erasure failed", "lệnh xóa của chính ổ đĩa thất bại"},
     {"the disk's own erasure was seen to succeed", "đã thấy lệnh xóa của chính ổ đĩa thành công"},
     {"the plan has steps whose outcome is not known", "quy trình có bước không rõ kết quả"},
     {"a step of the plan did not come to its end", "một bước của quy trình chưa kết thúc"},
@@ -41,6 +43,19 @@ constexpr Sentence kSentences[] = {
     {"blocks could not be read back", "có khối không đọc lại được"},
     {"blocks did not hold what was written, as in an earlier run", "có khối không giữ đúng nội dung đã ghi, như ở lần chạy trước"},
     {"blocks did not hold what was written", "có khối không giữ đúng nội dung đã ghi"},
+    {"everything was written, and a sample of it was read back", "mọi khối đã được ghi và một mẫu đã được đọc lại"},
+    {"a sample of the disk was read back; some blocks failed on the way", "một mẫu của ổ đĩa đã được đọc lại; một số khối có lỗi trong quá trình"},
+    {"nothing was read back, and no erasure was seen", "không đọc lại gì và không thấy việc xóa nào"},
+    {"a part of the disk is hidden, and nobody could look at it", "một phần của ổ đĩa bị ẩn và không ai xem được"},
+    {"the disk's own erasure was seen to succeed, by a command that amounts to Clear", "đã thấy lệnh xóa của chính ổ đĩa thành công, với lệnh ở mức Clear"},
+    {"the disk refused a command that it says it has", "ổ đĩa từ chối một lệnh mà nó báo là có"},
+    {"the disk said that it could not erase itself", "ổ đĩa báo không tự xóa được"},
+    {"nobody saw the disk accept the command", "không thấy ổ đĩa nhận lệnh"},
+    {"nobody saw the erasure come to its end", "không thấy việc xóa kết thúc"},
+    {"the disk kept the password \"qcbak\", which the erasure needed", "ổ đĩa giữ lại mật khẩu \"qcbak\" mà việc xóa cần"},
+    {"the disk said that it was erased, and what was written before is still there", "ổ đĩa báo đã xóa, nhưng nội dung ghi trước đó vẫn còn"},
+    {"the disk said that it was erased, and known formats are still on it", "ổ đĩa báo đã xóa, nhưng vẫn còn các định dạng đã biết"},
+    {"the disk said that it was erased, and that cannot be read back", "ổ đĩa báo đã xóa, nhưng không đọc lại được để kiểm tra"},
     {"not every byte of the disk was read back", "không phải mọi byte của ổ đĩa đã được đọc lại"},
     {"nothing was done to this medium", "chưa làm gì với phương tiện này"},
     {"this medium was not destroyed yet", "phương tiện này chưa bị tiêu hủy"},
@@ -64,6 +79,11 @@ constexpr Sentence kSentences[] = {
     {"complement", "ghi phần bù của lượt trước"},
     {"random", "ghi dữ liệu ngẫu nhiên"},
     {"read-back", "đọc lại và so sánh từng byte"},
+    {"sample", "đọc lại và so sánh một mẫu"},
+    {"remove-hidden-areas", "tìm và gỡ bỏ vùng ẩn"},
+    {"firmware-erase", "xóa bằng lệnh của chính ổ đĩa"},
+    {"check-erasure", "kiểm tra việc xóa"},
+    {"discard", "báo ổ đĩa không cần nội dung nữa"},
 };
 
 std::string in_both(const std::string& english) {
@@ -136,38 +156,75 @@ std::string category(const WipeRun& run) {
   return run.verdict == "purge" ? "Purge" : "Clear";
 }
 
-std::uint64_t bytes_read_back(const WipeRun& run, const wipe::Plan& plan) {
+// The last step that read back, and how large the disk was then.
+struct ReadBack {
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < run.progress.steps.size(); ++i)
-    if (plan.steps.at(i).kind == wipe::StepKind::read_back) bytes = run.progress.steps[i].done_bytes;
-  return bytes;
+  std::uint64_t of_bytes = 0;
+  bool is_sample = false;
+};
+std::optional<ReadBack> read_back_of(const WipeRun& run, const wipe::Plan& plan) {
+  std::optional<ReadBack> last;
+  wipe::Geometry geometry = run.geometry;
+  for (std::size_t i = 0; i < run.progress.steps.size(); ++i) {
+    const wipe::Step& step = plan.steps.at(i);
+    geometry.size_bytes = run.progress.steps[i].size_bytes.value_or(geometry.size_bytes);
+    const bool is_sample = step.kind == wipe::StepKind::sample && wipe::is_sampled(geometry);
+    if (wipe::verifies(step)) last = ReadBack{run.progress.steps[i].done_bytes, geometry.size_bytes, is_sample};
+  }
+  return last;
 }
 
-// What was written and what was read back, and no more.
-std::string statement_of(const WipeRun& run, const wipe::Plan& plan) {
-  const std::string size = size_text(run.geometry.size_bytes), read = size_text(bytes_read_back(run, plan));
-  return "<div class=\"says\">" +
-         both("Phương tiện đã được ghi đè theo quy trình <b>" + escaped(plan.title) +
-                  "</b>. Sau lượt ghi cuối, đã đọc lại " + read + " trên " + size +
+std::string overwriting_statement(const ReadBack& read, const wipe::Plan& plan) {
+  const std::string bytes = size_text(read.bytes), size = size_text(read.of_bytes);
+  const std::string vietnamese = read.is_sample ? "một mẫu gồm " + bytes : bytes;
+  const std::string english = read.is_sample ? "a sample of " + bytes : bytes;
+  return both("Phương tiện đã được ghi đè theo quy trình <b>" + escaped(plan.title) +
+                  "</b>. Sau lượt ghi cuối, đã đọc lại " + vietnamese + " trên " + size +
                   " byte, và chúng đúng với nội dung đã ghi.",
-              "The medium was overwritten by the procedure " + escaped(plan.title) + ". After the last pass " + read +
-                  " of " + size + " bytes were read back, and held what had been written.") +
-         "<br>" +
-         both("Mức theo NIST SP 800-88: <b>" + category(run) + "</b>. Việc ghi đè không chạm tới những khối mà ổ đĩa đã "
+              "The medium was overwritten by the procedure " + escaped(plan.title) + ". After the last pass " + english +
+                  " of " + size + " bytes were read back, and held what had been written.");
+}
+
+std::string category_statement(const WipeRun& run) {
+  if (run.verdict == "purge")
+    return both("Mức theo NIST SP 800-88 và IEEE 2883: <b>Purge</b>.", "Category by NIST SP 800-88 and IEEE 2883: Purge.");
+  return both("Mức theo NIST SP 800-88: <b>" + category(run) + "</b>. Việc ghi đè không chạm tới những khối mà ổ đĩa đã "
               "loại khỏi sử dụng và các ô nhớ dự phòng của bộ nhớ flash.",
               "Category by NIST SP 800-88: " + category(run) +
-                  ". Overwriting does not reach blocks that the disk has put out of use, nor the spare cells of flash.") +
-         "</div>\n";
+                  ". Overwriting does not reach blocks that the disk has put out of use, nor the spare cells of flash.");
+}
+
+// What was written, what was read back and what the disk did itself, and no more.
+std::string statement_of(const WipeRun& run, const wipe::Plan& plan) {
+  std::string out = "<div class=\"says\">";
+  if (const auto read = read_back_of(run, plan)) out += overwriting_statement(*read, plan) + "<br>";
+  if (const std::string erased = erasure_statement(run); !erased.empty()) out += erased + "<br>";
+  return out + category_statement(run) + "</div>\n";
+}
+
+std::string method_text(const wipe::Plan& plan) {
+  const bool writes = std::ranges::any_of(plan.steps, wipe::writes);
+  const bool erases = std::ranges::find(plan.steps, wipe::StepKind::firmware_erase, &wipe::Step::kind) != plan.steps.end();
+  if (!erases) return "ghi đè / overwriting";
+  return std::string(writes ? "ghi đè, và " : "") + "lệnh của chính ổ đĩa / " + (writes ? "overwriting, and " : "") +
+         "the disk's own command";
+}
+
+std::string verification_text(const WipeRun& run, const wipe::Plan& plan) {
+  const auto read = read_back_of(run, plan);
+  if (!read) return "dấu kiểm tra, xem dưới đây / markers, see below";
+  if (!read->is_sample) return "đọc lại toàn bộ sau lượt cuối / full read-back after the last pass";
+  return "đọc lại một mẫu theo NIST SP 800-88 Rev. 1 mục 4.7.2 / a sample was read back, by NIST SP 800-88 Rev. 1, 4.7.2";
 }
 
 std::string method_facts(const WipeRun& run, const RequestedMedium& medium, const wipe::Plan& plan) {
   const std::vector<wipe::Segment>& segments = run.progress.segments;
   return heading("Việc đã làm", "what was done") + "<dl>" +
          fact("Mức", "category", "<b>" + category(run) + "</b>; " + in_one_line(run.verdict_reason)) +
-         fact("Phương pháp", "method", "ghi đè / overwriting") +
+         fact("Phương pháp", "method", method_text(plan)) +
          fact("Quy trình", "plan", escaped(plan.name) + ", " + std::to_string(plan.version) + "; " + escaped(plan.source)) +
          fact("SHA-256 của quy trình", "of the plan", code(medium.plan_hash.hex())) +
-         fact("Kiểm tra", "verification", "đọc lại toàn bộ sau lượt cuối / full read-back after the last pass") +
+         fact("Kiểm tra", "verification", verification_text(run, plan)) + firmware_facts(run, plan) +
          fact("Công cụ", "tool", escaped(run.tool)) +
          fact("Máy; thiết bị", "host; device",
               escaped(run.host) + " (" + escaped(run.kernel) + "); " + escaped(run.device)) +
@@ -368,7 +425,10 @@ std::string no_certificate(const Dossier& dossier, std::size_t medium, const std
   for (const DossierFinding& finding : findings)
     out += "<br>" + escaped(finding.member) + ": " + escaped(finding.what);
   out += "</div>\n" + medium_facts(dossier, dossier.request.media[medium], run);
-  if (run != nullptr && findings.empty()) out += steps_table(*run, plan_of(dossier, medium)) + exceptions(*run);
+  if (run != nullptr && findings.empty()) {
+    const wipe::Plan plan = plan_of(dossier, medium);
+    out += "<dl>" + firmware_facts(*run, plan) + "</dl>\n" + steps_table(*run, plan) + exceptions(*run);
+  }
   return out + people(dossier, medium) + integrity(dossier);
 }
 

@@ -28,6 +28,87 @@ std::string wrong_content(const wipe::Plan& plan, const std::vector<std::string>
   return {};
 }
 
+using Sentences = std::vector<std::string>;
+
+bool is_method_of_plan(wipe::FirmwareMethod used, wipe::FirmwareMethod planned) {
+  if (planned != wipe::FirmwareMethod::purge_auto) return used == planned;
+  return used != planned && wipe::method_row(used).category == wipe::Category::purge;
+}
+
+bool holds_erasing_command(const wipe::FirmwareProgress& firmware) {
+  const wipe::CommandSet set = wipe::method_row(firmware.method).command_set;
+  return std::ranges::any_of(firmware.commands,
+                             [&](const wipe::CommandRecord& record) { return wipe::erases(set, record.command); });
+}
+
+// What a step by firmware says that cannot be, whatever the disk did.
+Sentences wrong_erasure(const wipe::Step& planned, const wipe::StepProgress& step) {
+  const wipe::FirmwareProgress& firmware = *step.firmware;
+  if (!is_method_of_plan(firmware.method, planned.method)) return {"it erased by another method than its plan says"};
+  const bool was_sent = firmware.acceptance != wipe::Acceptance::unseen;
+  if (was_sent && !holds_erasing_command(firmware)) return {"no command that erases is among those that were sent"};
+  if (firmware.completion == wipe::Completion::seen && firmware.acceptance != wipe::Acceptance::seen)
+    return {"an erasure that was never accepted was completed"};
+  return {};
+}
+
+// The markers that were looked at are those that were written.
+Sentences wrong_remains(const std::vector<wipe::StepProgress>& steps, std::size_t index) {
+  const wipe::Remains& remains = *steps[index].remains;
+  const std::size_t looked_at = remains.markers_changed + remains.markers_unchanged + remains.markers_unreadable;
+  const bool follows = index > 0 && steps[index - 1].firmware;
+  if (!follows || looked_at != steps[index - 1].firmware->marker_offsets.size())
+    return {"other markers were looked at than were written"};
+  return {};
+}
+
+const std::vector<wipe::HiddenArea>& areas_of(const wipe::StepProgress& step) {
+  static const std::vector<wipe::HiddenArea> kNone;
+  if (step.hidden) return step.hidden->areas;
+  return step.firmware ? step.firmware->hidden_areas : kNone;
+}
+
+// A disk grows by what was hidden, and by nothing else, and what was removed can be seen.
+Sentences wrong_size(std::uint64_t before, const wipe::StepProgress& step) {
+  bool is_explained = step.size_bytes == before;
+  for (const wipe::HiddenArea& area : areas_of(step)) {
+    is_explained = is_explained || (area.removed && area.size_bytes == step.size_bytes);
+    if (area.removed && area.size_bytes > *step.size_bytes) return {"what was hidden is said to be gone, and is not"};
+  }
+  return is_explained ? Sentences{} : Sentences{"the disk grew by more than was hidden"};
+}
+
+// Every step holds what its kind leaves, and nothing else.
+bool has_its_parts(const wipe::Step& planned, const wipe::StepProgress& step) {
+  using enum wipe::StepKind;
+  const bool hides = planned.kind == remove_hidden_areas, erases = planned.kind == firmware_erase;
+  const bool has_ended = step.ended.has_value();
+  if (step.hidden && !hides) return false;
+  if (step.firmware && !erases) return false;
+  if (step.remains && planned.kind != check_erasure) return false;
+  if (step.size_bytes.has_value() != (has_ended && (hides || erases))) return false;
+  return !has_ended ||
+         ((!hides || step.hidden) && (!erases || step.firmware) && (planned.kind != check_erasure || step.remains));
+}
+
+Sentences wrong_firmware(const wipe::OverwriteResult& result) {
+  Sentences wrong;
+  const auto add = [&](std::size_t index, const Sentences& sentences) {
+    for (const std::string& sentence : sentences)
+      wrong.push_back("step " + std::to_string(index + 1) + ": " + sentence);
+  };
+  std::uint64_t size_bytes = result.geometry.size_bytes;
+  const std::vector<wipe::StepProgress>& steps = result.progress.steps;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!has_its_parts(result.plan.steps[i], steps[i])) add(i, {"it does not hold what its kind leaves"});
+    if (steps[i].firmware) add(i, wrong_erasure(result.plan.steps[i], steps[i]));
+    if (steps[i].remains) add(i, wrong_remains(steps, i));
+    if (steps[i].size_bytes) add(i, wrong_size(size_bytes, steps[i]));
+    size_bytes = steps[i].size_bytes.value_or(size_bytes);
+  }
+  return wrong;
+}
+
 constexpr std::int64_t kAhead_ns = 15LL * 60 * 1'000'000'000;
 
 class Checker {
@@ -175,6 +256,8 @@ class Checker {
     try {
       const wipe::Plan plan = plan_of(dossier_, index);
       if (plan.name != medium.plan) find(name, "its plan is of another name");
+      if (wipe::misuses_a_name(plan))
+        find(name, "its plan bears the name of one that comes with the program, and is another");
       if (!wipe::is_destruction(plan) && (medium.serial.empty() || medium.size_bytes == 0))
         find(name, "it is to be wiped, and yet has no serial or no size");
       if (medium.serial.empty() && medium.asset.empty()) find(name, "nothing tells which it is");
@@ -218,6 +301,7 @@ class Checker {
     try {
       const wipe::OverwriteResult result = result_of(dossier_, run);
       check_plan(name, run, dossier_.request.media[run.medium], result.plan);
+      for (std::string& sentence : wrong_firmware(result)) find(name, std::move(sentence));
       check_verdict(name, run, assess(dossier_, i));
     } catch (const Error& error) {
       find(name, error.what());

@@ -1,5 +1,8 @@
 #include "evidence/dossier_json.h"
 
+#include <algorithm>
+#include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -62,20 +65,84 @@ Canonical time_json(const std::optional<Time>& time) {
   return time ? Canonical(utc_seconds(*time)) : Canonical(nullptr);
 }
 
+Canonical command_json(const wipe::CommandRecord& record) {
+  const wipe::CommandResult& result = record.result;
+  return {{"command", to_hex(record.command)},
+          {"driver_status", result.driver_status},
+          {"errno", result.error},
+          {"first", utc_seconds(record.first)},
+          {"host_status", result.host_status},
+          {"last", utc_seconds(record.last)},
+          {"nvme_result", result.nvme_result},
+          {"nvme_status", result.nvme_status},
+          {"sense", to_hex(result.sense)},
+          {"status", result.status},
+          {"times", record.times}};
+}
+
+Canonical commands_json(const std::vector<wipe::CommandRecord>& records) {
+  Canonical commands = Canonical::array();
+  for (const wipe::CommandRecord& record : records) commands.push_back(command_json(record));
+  return commands;
+}
+
+Canonical areas_json(const std::vector<wipe::HiddenArea>& hidden) {
+  Canonical areas = Canonical::array();
+  for (const wipe::HiddenArea& area : hidden)
+    areas.push_back({{"hidden_bytes", area.hidden_bytes},
+                     {"kind", wipe::hidden_kind_name(area.kind)},
+                     {"removed", area.removed},
+                     {"size_bytes", area.size_bytes}});
+  return areas;
+}
+
+// In the order of the enumerations.
+constexpr std::array<std::string_view, 5> kPhases = {"begun", "marked", "sending", "accepted", "completed"};
+constexpr std::array<std::string_view, 3> kAcceptances = {"unseen", "seen", "refused"};
+constexpr std::array<std::string_view, 3> kCompletions = {"unseen", "seen", "failed"};
+constexpr std::array<std::string_view, 3> kHiddenKinds = {"HPA", "DCO", "AMAC"};
+
+Canonical firmware_json(const wipe::FirmwareProgress& progress) {
+  return {{"acceptance", kAcceptances.at(static_cast<std::size_t>(progress.acceptance))},
+          {"attempt", progress.attempt},
+          {"commands", commands_json(progress.commands)},
+          {"completion", kCompletions.at(static_cast<std::size_t>(progress.completion))},
+          {"hidden_areas", areas_json(progress.hidden_areas)},
+          {"markers", progress.marker_offsets},
+          {"method", wipe::method_name(progress.method)},
+          {"password_remains", progress.password_remains},
+          {"phase", kPhases.at(static_cast<std::size_t>(progress.phase))}};
+}
+
+Canonical remains_json(const wipe::Remains& remains) {
+  return {{"histogram", remains.histogram},
+          {"markers_changed", remains.markers_changed},
+          {"markers_unchanged", remains.markers_unchanged},
+          {"markers_unreadable", remains.markers_unreadable},
+          {"sampled_bytes", remains.sampled_bytes},
+          {"signatures", remains.signatures}};
+}
+
 Canonical step_json(const wipe::StepProgress& step, const std::string& content) {
-  return {{"bad", ranges_json(step.bad)},
-          {"began", time_json(step.began)},
-          {"content", content},
-          {"done_bytes", step.done_bytes},
-          {"ended", time_json(step.ended)},
-          {"errors", step.errors},
-          {"healed", ranges_json(step.healed)},
-          {"mismatching", ranges_json(step.mismatching)},
-          {"restarts", step.restarts},
-          {"retries", step.retries},
-          {"set_aside", ranges_json(step.set_aside)},
-          {"unreadable", ranges_json(step.unreadable)},
-          {"watermark", step.watermark}};
+  Canonical json = {{"bad", ranges_json(step.bad)},
+                    {"began", time_json(step.began)},
+                    {"content", content},
+                    {"done_bytes", step.done_bytes},
+                    {"ended", time_json(step.ended)},
+                    {"errors", step.errors},
+                    {"healed", ranges_json(step.healed)},
+                    {"mismatching", ranges_json(step.mismatching)},
+                    {"restarts", step.restarts},
+                    {"retries", step.retries},
+                    {"set_aside", ranges_json(step.set_aside)},
+                    {"unreadable", ranges_json(step.unreadable)},
+                    {"watermark", step.watermark}};
+  if (step.firmware) json["firmware"] = firmware_json(*step.firmware);
+  if (step.hidden)
+    json["hidden"] = {{"areas", areas_json(step.hidden->areas)}, {"commands", commands_json(step.hidden->commands)}};
+  if (step.remains) json["remains"] = remains_json(*step.remains);
+  if (step.size_bytes) json["size_bytes"] = *step.size_bytes;
+  return json;
 }
 
 Canonical segment_json(const wipe::Segment& segment) {
@@ -314,6 +381,95 @@ wipe::RangeSet read_ranges(const Json& json, const char* name) {
   return set;
 }
 
+template <class Value, std::size_t Size>
+Value one_of(const Json& json, const char* name, const std::array<std::string_view, Size>& names) {
+  const auto found = std::ranges::find(names, text(json, name));
+  if (found == names.end()) refuse("\"" + std::string(name) + "\" is none of those that there are");
+  return static_cast<Value>(found - names.begin());
+}
+
+template <class Integer>
+Integer small_number(const Json& json, const char* name) {
+  return static_cast<Integer>(number(json, name, std::numeric_limits<Integer>::max()));
+}
+
+wipe::CommandRecord read_command(const Json& json) {
+  constexpr std::uint64_t kErrnoLimit = 4095;
+  wipe::CommandRecord record;
+  record.command = from_hex(text(json, "command"));
+  record.times = small_number<std::uint32_t>(json, "times");
+  record.first = as_time(member(json, "first"));
+  record.last = as_time(member(json, "last"));
+  wipe::CommandResult& result = record.result;
+  result.error = static_cast<int>(number(json, "errno", kErrnoLimit));
+  result.status = small_number<std::uint8_t>(json, "status");
+  result.host_status = small_number<std::uint16_t>(json, "host_status");
+  result.driver_status = small_number<std::uint16_t>(json, "driver_status");
+  result.sense = from_hex(text(json, "sense"));
+  result.nvme_status = small_number<std::uint16_t>(json, "nvme_status");
+  result.nvme_result = small_number<std::uint32_t>(json, "nvme_result");
+  return record;
+}
+
+std::vector<wipe::CommandRecord> read_commands(const Json& json) {
+  std::vector<wipe::CommandRecord> commands;
+  for (const Json& command : list(json, "commands", wipe::kTranscriptLimit)) commands.push_back(read_command(command));
+  return commands;
+}
+
+std::vector<wipe::HiddenArea> read_areas(const Json& json, const char* name) {
+  std::vector<wipe::HiddenArea> areas;
+  for (const Json& area : list(json, name, kHiddenKinds.size()))
+    areas.push_back({one_of<wipe::HiddenKind>(area, "kind", kHiddenKinds), number(area, "hidden_bytes"),
+                     number(area, "size_bytes"), flag(area, "removed")});
+  return areas;
+}
+
+wipe::FirmwareMethod read_method(const Json& json) {
+  const std::string name = text(json, "method");
+  const auto row = std::ranges::find(wipe::method_rows(), name, &wipe::MethodRow::name);
+  if (row == wipe::method_rows().end()) refuse("a method in it is none");
+  return row->method;
+}
+
+wipe::FirmwareProgress read_firmware(const Json& json) {
+  wipe::FirmwareProgress progress;
+  progress.method = read_method(json);
+  progress.phase = one_of<wipe::FirmwarePhase>(json, "phase", kPhases);
+  progress.acceptance = one_of<wipe::Acceptance>(json, "acceptance", kAcceptances);
+  progress.completion = one_of<wipe::Completion>(json, "completion", kCompletions);
+  progress.password_remains = flag(json, "password_remains");
+  progress.attempt = small_number<std::uint32_t>(json, "attempt");
+  for (const Json& offset : list(json, "markers", wipe::kMarkerLimit))
+    progress.marker_offsets.push_back(as_number(offset));
+  progress.hidden_areas = read_areas(json, "hidden_areas");
+  progress.commands = read_commands(json);
+  return progress;
+}
+
+wipe::Remains read_remains(const Json& json) {
+  wipe::Remains remains;
+  const Json& histogram = list(json, "histogram", remains.histogram.size());
+  if (histogram.size() != remains.histogram.size()) refuse("a histogram in it is none");
+  for (std::size_t i = 0; i < remains.histogram.size(); ++i) remains.histogram[i] = as_number(histogram[i]);
+  remains.markers_changed = number(json, "markers_changed", wipe::kMarkerLimit);
+  remains.markers_unchanged = number(json, "markers_unchanged", wipe::kMarkerLimit);
+  remains.markers_unreadable = number(json, "markers_unreadable", wipe::kMarkerLimit);
+  remains.sampled_bytes = number(json, "sampled_bytes");
+  for (const Json& signature : list(json, "signatures", wipe::kSignatureLimit))
+    remains.signatures.push_back(as_text_of(signature));
+  return remains;
+}
+
+void read_firmware_parts(const Json& json, wipe::StepProgress& step) {
+  if (json.contains("firmware")) step.firmware = read_firmware(member(json, "firmware"));
+  if (json.contains("hidden"))
+    step.hidden =
+        wipe::HiddenRemoval{read_areas(member(json, "hidden"), "areas"), read_commands(member(json, "hidden"))};
+  if (json.contains("remains")) step.remains = read_remains(member(json, "remains"));
+  if (json.contains("size_bytes")) step.size_bytes = number(json, "size_bytes");
+}
+
 wipe::StepProgress read_step(const Json& json) {
   wipe::StepProgress step;
   step.began = time_or_null(member(json, "began"));
@@ -328,6 +484,7 @@ wipe::StepProgress read_step(const Json& json) {
   step.unreadable = read_ranges(json, "unreadable");
   step.mismatching = read_ranges(json, "mismatching");
   step.healed = read_ranges(json, "healed");
+  read_firmware_parts(json, step);
   return step;
 }
 

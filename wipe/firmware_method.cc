@@ -27,6 +27,10 @@ constexpr MethodRow kMethods[] = {
 
 constexpr std::string_view kPurgeAuto = "purge-auto";
 
+unsigned at(ByteView bytes, std::size_t index) {
+  return index < bytes.size() ? std::to_integer<unsigned>(bytes[index]) : 0;
+}
+
 }  // namespace
 
 std::span<const MethodRow> method_rows() { return kMethods; }
@@ -47,6 +51,17 @@ FirmwareMethod method_of_name(std::string_view name) {
   if (found == std::end(kMethods))
     throw Error(ErrorCode::usage, "there is no firmware method \"" + printable(name) + "\"");
   return found->method;
+}
+
+bool erases(CommandSet command_set, ByteView command) {
+  constexpr std::size_t kAtaFeature = 4, kAtaCommand = 14;
+  switch (command_set) {
+    case CommandSet::ata:
+      return at(command, kAtaCommand) == 0xf4 || (at(command, kAtaCommand) == 0xb4 && at(command, kAtaFeature) != 0);
+    case CommandSet::nvme: return at(command, 0) == 0x84 || at(command, 0) == 0x80;
+    case CommandSet::scsi: return at(command, 0) == 0x48;
+  }
+  return false;
 }
 
 }  // namespace qcbak::wipe

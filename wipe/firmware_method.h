@@ -43,4 +43,7 @@ std::string_view method_name(FirmwareMethod method);
 // Error(usage) for a name that is none.
 FirmwareMethod method_of_name(std::string_view name);
 
+// Whether these bytes of a command, of any method, make a disk erase itself.
+bool erases(CommandSet command_set, ByteView command);
+
 }  // namespace qcbak::wipe

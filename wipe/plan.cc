@@ -250,6 +250,15 @@ void require_own_name(const Plan& plan) {
       refuse(plan, "bears the name of one that comes with the program");
 }
 
+bool misuses_a_name(const Plan& plan) {
+  const auto is_pretended = [&](const Plan& known) {
+    return plan.name == known.name && plan.version == known.version && document(plan) != document(known);
+  };
+  return std::ranges::any_of(shipped_plans(), [&](const Plan& shipped) {
+    return is_pretended(shipped) || (std::ranges::any_of(shipped.steps, verifies) && is_pretended(sampled(shipped)));
+  });
+}
+
 const Plan& shipped_plan(std::string_view name) {
   if (name == kDestroyPlan) return destruction_plan();
   std::vector<std::string> names{std::string(kDestroyPlan)};

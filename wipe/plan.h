@@ -74,5 +74,7 @@ const Plan& destruction_plan();  // not among them
 const Plan& shipped_plan(std::string_view name);
 // Error(usage) when a plan that comes with the program bears that name, or would when it is sampled.
 void require_own_name(const Plan& plan);
+// Whether it has the name and version of a plan that comes with the program, and is another.
+bool misuses_a_name(const Plan& plan);
 
 }  // namespace qcbak::wipe

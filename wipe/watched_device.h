@@ -36,6 +36,7 @@ class WatchedDevice final : public BlockDevice {
   Transfer read(std::uint64_t offset, MutableByteView into) override;
   Transfer write(std::uint64_t offset, ByteView from) override;
   void flush() override;
+  int discard() override { return device_.discard(); }
   CommandChannel* commands() override { return device_.commands(); }
 
  private:

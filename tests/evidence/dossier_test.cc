@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "evidence/certificate_page.h"
+#include "wipe/sample.h"
 
 namespace qcbak::evidence {
 namespace {
@@ -518,6 +519,195 @@ TEST(CertificatePage, IsForWhatSucceededAndWasAccepted) {
   Dossier destroyed = whole();
   destroyed.runs[0].exit_code = 6;
   EXPECT_THAT(certificate_page(destroyed, {}), HasSubstr("Phải tiêu hủy vật lý"));
+}
+
+// ---- What a disk's firmware did
+
+constexpr std::uint64_t kHiddenBytes = 1 << 16;
+
+wipe::CommandRecord sanitize_command(std::int64_t at) {
+  wipe::CommandRecord record;
+  record.command = Bytes(16);
+  record.command[0] = std::byte{0x85};
+  record.command[4] = std::byte{0x12};
+  record.command[14] = std::byte{0xb4};
+  record.result.sense = Bytes(22, std::byte{1});
+  record.first = record.last = after(at);
+  return record;
+}
+
+// By bsi-gs: hidden areas, a pass, its read-back, the firmware, the check. An HPA was found.
+WipeRun run_by_firmware(std::int64_t at) {
+  const std::uint64_t size = (1 << 20) + kHiddenBytes;
+  WipeRun run = clean_run(at);
+  run.plan_hash = wipe::plan_hash(wipe::shipped_plan("bsi-gs"));
+  run.contents = {"", "random", "", "", ""};
+  run.progress.steps.clear();
+  for (int i = 0; i < 5; ++i) {
+    wipe::StepProgress step;
+    step.began = after(at + i);
+    step.ended = after(at + i + 1);
+    run.progress.steps.push_back(step);
+  }
+  std::vector<wipe::StepProgress>& steps = run.progress.steps;
+  steps[0].hidden = wipe::HiddenRemoval{{{wipe::HiddenKind::hpa, kHiddenBytes, size, true}}, {sanitize_command(at)}};
+  steps[0].size_bytes = size;
+  steps[1].done_bytes = steps[2].done_bytes = steps[1].watermark = steps[2].watermark = size;
+  steps[3].firmware = wipe::FirmwareProgress{wipe::FirmwareMethod::ata_sanitize_block,
+                                             wipe::FirmwarePhase::completed,
+                                             wipe::Acceptance::seen,
+                                             wipe::Completion::seen,
+                                             false,
+                                             1,
+                                             {0, 4096, 8192},
+                                             {},
+                                             {sanitize_command(at)}};
+  steps[3].size_bytes = size;
+  steps[4].remains = wipe::Remains{3, 0, 0, {}, 4096, {}};
+  steps[4].remains->histogram[0] = 4096;
+  run.progress.segments = {{after(at), after(at + 5), 0, 0}};
+  run.verdict = "purge";
+  run.verdict_reason = "the disk's own erasure was seen to succeed";
+  return run;
+}
+
+Dossier whole_by_firmware(const std::function<void(WipeRun&)>& change = [](WipeRun&) {}) {
+  Dossier dossier;
+  dossier.request = request("bsi-gs");
+  sign(dossier, dossier.request.by, "requester", 0);
+  dossier.approval.emplace();
+  sign(dossier, dossier.approval->by, "approver", 100);
+  dossier.runs.push_back(run_by_firmware(200));
+  change(dossier.runs[0]);
+  sign(dossier, dossier.runs[0].by, "operator", 300);
+  accept_and_confirm(dossier);
+  return dossier;
+}
+
+TEST(DossierFirmware, SurvivesBeingWrittenAndIsInOrder) {
+  const Dossier dossier = whole_by_firmware();
+  EXPECT_THAT(findings(dossier), IsEmpty());
+  const std::string text = encode(dossier);
+  EXPECT_EQ(encode(parse_dossier(text)), text);
+  EXPECT_EQ(parse_dossier(text).runs[0].progress, dossier.runs[0].progress);
+  EXPECT_EQ(assess(parse_dossier(text), 0).verdict, wipe::Verdict::purge);
+}
+
+// Each fact that the verdict rests on, changed by whoever signs it, who leaves the verdict as it was.
+TEST(DossierFirmware, EveryFactIsHeldToTheVerdict) {
+  using Steps = std::vector<wipe::StepProgress>;
+  struct Fact {
+    const char* name;
+    void (*change)(Steps&);
+  };
+  const Fact kFacts[] = {
+      {"acceptance refused", [](Steps& s) { s[3].firmware->acceptance = wipe::Acceptance::refused; }},
+      {"acceptance unseen", [](Steps& s) { s[3].firmware->acceptance = wipe::Acceptance::unseen; }},
+      {"completion failed", [](Steps& s) { s[3].firmware->completion = wipe::Completion::failed; }},
+      {"completion unseen", [](Steps& s) { s[3].firmware->completion = wipe::Completion::unseen; }},
+      {"method of Clear", [](Steps& s) { s[3].firmware->method = wipe::FirmwareMethod::ata_secure_erase; }},
+      {"password", [](Steps& s) { s[3].firmware->password_remains = true; }},
+      {"no command", [](Steps& s) { s[3].firmware->commands.clear(); }},
+      {"another command", [](Steps& s) { s[3].firmware->commands[0].command[14] = std::byte{0xec}; }},
+      {"no erasure", [](Steps& s) { s[3].firmware.reset(); }},
+      {"a hidden area left by the firmware step",
+       [](Steps& s) {
+         s[3].firmware->hidden_areas = {{wipe::HiddenKind::dco, 512, 0, false}};
+       }},
+      {"a hidden area left", [](Steps& s) { s[0].hidden->areas[0].removed = false; }},
+      {"the area that explains the size", [](Steps& s) { s[0].hidden->areas.clear(); }},
+      {"no look for hidden areas", [](Steps& s) { s[0].hidden.reset(); }},
+      {"a larger disk than was hidden", [](Steps& s) { s[0].size_bytes = *s[0].size_bytes + 512; }},
+      {"a disk that did not grow", [](Steps& s) { s[0].size_bytes = 1 << 20; }},
+      {"no size", [](Steps& s) { s[3].size_bytes.reset(); }},
+      {"a marker unchanged", [](Steps& s) { s[4].remains->markers_unchanged = 1, s[4].remains->markers_changed = 2; }},
+      {"a marker unreadable",
+       [](Steps& s) { s[4].remains->markers_unreadable = 1, s[4].remains->markers_changed = 2; }},
+      {"fewer markers", [](Steps& s) { s[4].remains->markers_changed = 2; }},
+      {"other markers", [](Steps& s) { s[3].firmware->marker_offsets.pop_back(); }},
+      {"signature", [](Steps& s) { s[4].remains->signatures = {"GPT at byte 512"}; }},
+      {"no look", [](Steps& s) { s[4].remains.reset(); }},
+      {"no end of the look", [](Steps& s) { s[4].ended.reset(); }},
+      {"not all read back", [](Steps& s) { s[2].done_bytes = 1 << 20; }},
+      {"an erasure where there is none", [](Steps& s) { s[1].firmware = s[3].firmware; }},
+  };
+  for (const Fact& fact : kFacts)
+    EXPECT_THAT(findings(whole_by_firmware([&](WipeRun& run) { fact.change(run.progress.steps); })), Not(IsEmpty()))
+        << fact.name;
+}
+
+TEST(DossierFirmware, NoByteCanBeChanged) {
+  const std::string text = encode(whole_by_firmware());
+  const Signers known = people();
+  for (std::size_t at = 0; at < text.size(); at += 3) {
+    std::string altered = text;
+    altered[at] = static_cast<char>(altered[at] ^ (1 << (at % 7)));
+    try {
+      EXPECT_FALSE(check(parse_dossier(altered), &known, kNow).empty()) << at;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::damaged) << at;
+    }
+  }
+}
+
+TEST(DossierFirmware, AMethodThatIsNoneIsRefused) {
+  std::string text = encode(whole_by_firmware());
+  const std::string name = "ata-sanitize-block";
+  text.replace(text.find(name), name.size(), "purge-auto");
+  EXPECT_THROW(parse_dossier(text), Error) << "what was chosen is one method";
+}
+
+TEST(DossierFirmware, TheCertificateSaysWhatTheDiskDid) {
+  const std::string page = certificate_page(whole_by_firmware(), {});
+  for (const char* const said : {"ata-sanitize-block", "Purge", "accepted", "completed", "markers", "HPA 65536 byte",
+                                 "removed", "1048576; 1114112 byte", "the disk's own command", "vùng ẩn"})
+    EXPECT_THAT(page, HasSubstr(said));
+}
+
+TEST(DossierFirmware, TheCertificateOfASampleSaysThatItWasOne) {
+  wipe::Plan plan = wipe::sampled(wipe::shipped_plan("nist-clear"));
+  plan.name = "site";
+  plan.steps.push_back({wipe::StepKind::discard});
+  const std::uint64_t size = 1ULL << 30;
+  Dossier dossier;
+  dossier.request = request();
+  dossier.request.plans = {wipe::document(plan)};
+  dossier.request.media[0].plan = "site";
+  dossier.request.media[0].plan_hash = wipe::plan_hash(plan);
+  dossier.request.media[0].size_bytes = size;
+  sign(dossier, dossier.request.by, "requester", 0);
+  dossier.approval.emplace();
+  sign(dossier, dossier.approval->by, "approver", 100);
+  WipeRun run = clean_run(200);
+  run.plan_hash = wipe::plan_hash(plan);
+  run.geometry.size_bytes = size;
+  run.progress.steps[0].done_bytes = size;
+  run.progress.steps[1].done_bytes = wipe::sample_bytes(run.geometry);
+  run.contents.emplace_back();
+  run.progress.steps.push_back({});
+  run.progress.steps[2].began = run.progress.steps[2].ended = after(202);
+  run.verdict_reason = "everything was written, and a sample of it was read back";
+  dossier.runs.push_back(run);
+  sign(dossier, dossier.runs[0].by, "operator", 300);
+  accept_and_confirm(dossier);
+  EXPECT_THAT(findings(dossier), IsEmpty());
+  const std::string page = certificate_page(dossier, {});
+  EXPECT_THAT(page, HasSubstr("a sample of"));
+  EXPECT_THAT(page, HasSubstr("SP 800-88 Rev. 1, 4.7.2"));
+  EXPECT_THAT(page, HasSubstr("no erasure, and no part of the category"));
+}
+
+TEST(DossierFirmware, APlanUnderTheNameOfAnotherIsFound) {
+  wipe::Plan plan = wipe::shipped_plan("gutmann");
+  plan.steps = wipe::shipped_plan("nist-clear").steps;
+  const Dossier dossier = whole([&](Dossier& changed) {
+    changed.request.plans = {wipe::document(plan)};
+    changed.request.media[0].plan = plan.name;
+    changed.request.media[0].plan_hash = wipe::plan_hash(plan);
+    if (!changed.runs.empty()) changed.runs[0].plan_hash = wipe::plan_hash(plan);
+  });
+  EXPECT_THAT(findings(dossier),
+              ElementsAre("medium 1: its plan bears the name of one that comes with the program, and is another"));
 }
 
 }  // namespace
