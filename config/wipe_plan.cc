@@ -32,8 +32,11 @@ std::string plain_text(const Value& value) {
 
 std::string hexadecimal(const Value& value) {
   const std::string text = value.text();
+  std::string lower = text;
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
   try {
-    return to_hex(from_hex(text));
+    return to_hex(from_hex(lower));
   } catch (const Error&) {
     value.fail("it is \"" + printable(text) + "\", which is not bytes in hexadecimal");
   }

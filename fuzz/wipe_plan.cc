@@ -1,5 +1,6 @@
 // A site's own plan of wiping, in TOML.
 #include "config/wipe_plan.h"
+#include "base/bytes.h"
 #include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
