@@ -101,6 +101,59 @@ ok qcbak verify-evidence nist-clear.5 --public-key people.pem --json
 is "$(json "(d['kind'], d['findings'], [m['by'] for m in d['signed']])")" \
   "('dossier', [], ['daemon', 'games', 'man', 'mail', 'daemon'])"
 
+# ---- Plans by firmware, of one's own, and with a sample.
+disk firmware.img 24
+for plan in bsi-gs purge-auto nvme-format-user; do
+  approved "$plan" "$plan" "$loop"
+  sum=$(sha256sum <firmware.img)
+  ends 5 as $operator run --approval "$plan.2" --device "$loop" --confirm "$(printf %s "HAND-$plan-4711" | tail -c 6)" -o "$plan.3"
+  err_has "its firmware's commands cannot be reached"
+  is "$(sha256sum <firmware.img)" "$sum"
+  [[ ! -e $plan.3 ]] || fail "a disk that was refused has a record"
+done
+cat >site.toml <<'TOML'
+name = "site-wipe"
+title = "Two passes"
+source = "Decision 12/2026"
+
+[[step]]
+kind = "fixed"
+pattern = "A5"
+
+[[step]]
+kind = "random"
+
+[[step]]
+kind = "read-back"
+
+[[step]]
+kind = "discard"
+TOML
+ok qcbak wipe plans ./site.toml
+out_has "fixed a5"
+ok as $requester request "$loop" --plan-file site.toml --sample --reason disposal --serial HAND-site-4711 -o site.1
+ok as $approver approve site.1 -o site.2
+ok as $operator run --approval site.2 --device "$loop" --confirm e-4711 -o site.3
+out_has "clear, everything was written, and a sample of it was read back"
+ok as $validator validate site.3 --accept -o site.4
+ok qcbak wipe certificate site.4 --format html --public-key people.pem -o site.html
+grep -q "no erasure, and no part of the category" site.html || fail "the certificate does not say what discarding is"
+is "$(python3 -c 'import json; d = json.load(open("site.4")); print(json.loads(d["request"]["plans"][0])["name"])')" site-wipe-sampled
+grep -q "$old_text" firmware.img && fail "a plan of one's own left the text"
+detach "$loop"
+rm firmware.img
+sed 's/"random"/"randon"/' site.toml >wrong.toml
+ends 2 qcbak wipe plans ./wrong.toml
+one_error_line
+err_has "wrong.toml:9: no step is called randon"
+sed 's/site-wipe/gutmann/' site.toml >wrong.toml
+ends 2 as $requester request /dev/null --plan-file wrong.toml --reason disposal --serial X -o x.1
+err_has "bears the name of one that comes with the program"
+ends 2 as $requester request /dev/null --plan nist-clear --plan-file site.toml --reason disposal --serial X -o x.1
+err_has "one of them"
+ends 2 as $requester request /dev/null --plan purge-auto --sample --reason disposal --serial X -o x.1
+err_has "reads nothing back"
+
 # The keys: none given, others than those who signed, and none asked for.
 ends 2 qcbak verify-evidence nist-clear.5
 one_error_line
@@ -223,7 +276,6 @@ ends 2 as $requester request "$refused_loop" --plan nist-clear --reason disposal
 err_has "reports no serial"
 ends 2 as $operator run --approval refused.2 --confirm d-4711 -o refused.3
 err_has "name the disk with --device"
-ends 2 as $requester request "$refused_loop" --plan bsi-gs --reason disposal --serial X -o x.1
 ok attempt --approval refused.2
 ends 5 as $operator validate refused.3 --accept -o own.4
 err_has "an operator validated it"
