@@ -87,9 +87,16 @@ Bytes read_file(const std::string& path, std::size_t limit_bytes) {
   }
 }
 
+void rename_durably(const std::string& from, const std::string& to) {
+  const std::size_t slash = to.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : to.substr(0, slash);
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename to", to);
+  const UniqueFd parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) throw_errno("open", directory);
+  if (::fsync(parent.get()) != 0) throw_errno("flush", directory);
+}
+
 void write_file_durably(const std::string& path, ByteView bytes) {
-  const std::size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   std::array<std::byte, 8> nonce;
   SystemRandom().fill(nonce);
   const std::string temporary = path + ".new-" + to_hex(nonce);
@@ -99,14 +106,11 @@ void write_file_durably(const std::string& path, ByteView bytes) {
     write_full(fd.get(), bytes, temporary);
     if (::fsync(fd.get()) != 0) throw_errno("flush", temporary);
     fd.close(temporary);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename to", path);
+    rename_durably(temporary, path);
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  const UniqueFd parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent) throw_errno("open", directory);
-  if (::fsync(parent.get()) != 0) throw_errno("flush", directory);
 }
 
 void make_directories(const std::string& path) {

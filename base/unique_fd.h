@@ -42,6 +42,8 @@ void pwrite_full(int fd, ByteView bytes, std::uint64_t offset, std::string_view 
 Bytes read_file(const std::string& path, std::size_t limit_bytes);
 // Writes `path` anew through a temporary file beside it, fsyncs file and directory, renames. Mode 0600.
 void write_file_durably(const std::string& path, ByteView bytes);
+// Renames within a directory, and fsyncs that.
+void rename_durably(const std::string& from, const std::string& to);
 // mkdir -p with mode 0700.
 void make_directories(const std::string& path);
 

@@ -5,13 +5,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 #include <thread>
 
 #include "base/error.h"
+#include "base/guarded.h"
 #include "cli/messages.h"
 #include "cli/new_file.h"
 #include "cli/wipe_message.h"
 #include "wipe/linux_block_device.h"
+#include "wipe/sandbox.h"
+#include "wipe/watched_device.h"
 
 namespace qcbak::cli {
 namespace {
@@ -21,14 +27,15 @@ constexpr std::int64_t kBetweenMoves_ns = 200'000'000;
 constexpr int kJournalAttempts = 1200;
 constexpr auto kBetweenJournalAttempts = std::chrono::milliseconds(100);
 
-// Asks to stop when a signal says so, and when the other end of the channel is gone.
-class StopWatch {
+// Hears what comes while the disk is wiped: that it is to stop, by a signal or because the other end of the channel is gone, and
+// the files for a journal that has become too long.
+class Listener final : public wipe::JournalPlace {
  public:
-  StopWatch(const WipeChannel& channel, const std::stop_token& signals)
+  Listener(const WipeChannel& channel, const std::stop_token& signals)
       : channel_(channel), on_signal_(signals, [this] { stop_.request_stop(); }), listener_([this] { listen(); }) {}
-  StopWatch(const StopWatch&) = delete;
-  StopWatch& operator=(const StopWatch&) = delete;
-  ~StopWatch() {
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() override {
     ending_ = true;
     try {
       channel_.end_receiving();
@@ -38,16 +45,42 @@ class StopWatch {
   }
   std::stop_token token() const { return stop_.get_token(); }
 
+  UniqueFd make() override {
+    channel_.send(encode(WipeWantsJournalFile{}));
+    WipePacket packet = next();
+    if (!packet.fd) throw Error(ErrorCode::io, "no file came for the journal");
+    return std::move(packet.fd);
+  }
+  void take_its_place() override {
+    channel_.send(encode(WipeWroteJournalFile{}));
+    if (!std::holds_alternative<WipeJournalReplaced>(parse_wipe_order(next().message)))
+      throw Error(ErrorCode::damaged, "another message came than that the journal was replaced");
+  }
+
  private:
   void listen() {
-    while (channel_.receive()) {
-      // There is nothing more to be told.
+    while (std::optional<WipePacket> packet = channel_.receive_packet()) {
+      heard_.lock()->push_back(std::move(*packet));
+      there_is_more_.notify_one();
     }
     if (!ending_) stop_.request_stop();
+    heard_.lock()->emplace_back();  // for whoever waits
+    there_is_more_.notify_one();
+  }
+
+  WipePacket next() {
+    auto heard = heard_.lock();
+    there_is_more_.wait(heard.lock(), [&] { return !heard->empty(); });
+    WipePacket packet = std::move(heard->front());
+    heard->pop_front();
+    if (packet.message.empty()) throw Error(ErrorCode::interrupted, "nobody makes a file for the journal any more");
+    return packet;
   }
 
   const WipeChannel& channel_;
   std::atomic<bool> ending_ = false;
+  Guarded<std::deque<WipePacket>> heard_;
+  std::condition_variable there_is_more_;
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> on_signal_;
   std::jthread listener_;
@@ -88,6 +121,24 @@ class Movement {
   bool verifying_ = false;
   std::size_t step_ = ~std::size_t{0};
   std::int64_t told_ns_ = 0;
+};
+
+// Tells every second what the disk does, as long as it lives.
+class Teller {
+ public:
+  Teller(const WipeChannel& channel, const wipe::WatchedDevice& device)
+      : thread_([&channel, &device](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any wake;
+          std::unique_lock lock(mutex);
+          while (!stop.stop_requested()) {
+            channel.send_if_there_is_room(encode(WipeActive{device.activity()}));
+            wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
 };
 
 WipeTask receive_task(const WipeChannel& channel) {
@@ -136,12 +187,26 @@ wipe::Journal open_journal(const Invocation& invocation, const WipeChannel& chan
   return journal;
 }
 
+// What the plan sends to the disk's firmware.
+wipe::RawCommands commands_of(wipe::BlockDevice& device, const wipe::Plan& plan) {
+  const auto needs_none = [](const wipe::Step& step) {
+    return wipe::overwrites(step) || step.kind == wipe::StepKind::discard;
+  };
+  if (device.commands() == nullptr || std::ranges::all_of(plan.steps, needs_none)) return std::nullopt;
+  return device.commands()->command_set();
+}
+
 void overwrite(const Invocation& invocation, const WipeChannel& channel, wipe::BlockDevice& device,
                wipe::ConfirmedTarget target, const wipe::Plan& plan, wipe::Journal& journal) try {
-  const StopWatch stop(channel, invocation.stop);
+  wipe::WatchedDevice watched(device, invocation.clock);
+  // Before any thread of its own, so that each is held by all of it.
+  channel.send(encode(WipeSandboxed{wipe::enter_sandbox(commands_of(device, plan))}));
+  Listener listener(channel, invocation.stop);
+  journal.use_place(listener);
+  const Teller teller(channel, watched);
   wipe::OverwriteOptions options;
   options.progress = Movement(channel, plan, invocation.clock);
-  wipe::overwrite(device, std::move(target), plan, journal, options, invocation.clock, stop.token());
+  wipe::overwrite(watched, std::move(target), plan, journal, options, invocation.clock, listener.token());
 } catch (Error& error) {
   if (error.code() == ErrorCode::interrupted)
     error.with_hint(std::string(tr("the disk is not cleared yet: go on with the same command")));
@@ -153,7 +218,7 @@ void wipe_one(const Invocation& invocation, const WipeChannel& channel) {
   wait_for_predecessor(invocation, channel, task);
   wipe::LinuxBlockDevice device(task.device);
   const wipe::Inspection inspection = wipe::inspect(device);
-  channel.send(encode(WipeInspected{{device.name(), inspection.geometry(), device.attachment()}}));
+  channel.send(encode(WipeInspected{{device.name(), inspection.geometry(), device.attachment(), {}}}));
   wipe::ConfirmedTarget target = wipe::confirm(inspection, target_of(task, inspection), task.typed);
   channel.send(encode(WipeCleared{}));
   wait_for_leave(channel);

@@ -2,7 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "base/cbor.h"
 
@@ -14,6 +16,7 @@ using cbor::Reader;
 using cbor::Writer;
 
 constexpr std::size_t kTextLimit = 4U << 10;
+constexpr std::size_t kNameLimit = 8;
 constexpr std::size_t kPlanLimit = 32U << 10;
 
 // Bytes, since not every text of a disk is UTF-8.
@@ -71,6 +74,14 @@ void write(Writer& writer, const WipeCleared&) { writer.null(); }
 void read(Reader& reader, WipeCleared&) { reader.null(); }
 void write(Writer& writer, const WipeVerifying&) { writer.null(); }
 void read(Reader& reader, WipeVerifying&) { reader.null(); }
+void write(Writer& writer, const WipeJournalFile&) { writer.null(); }
+void read(Reader& reader, WipeJournalFile&) { reader.null(); }
+void write(Writer& writer, const WipeJournalReplaced&) { writer.null(); }
+void read(Reader& reader, WipeJournalReplaced&) { reader.null(); }
+void write(Writer& writer, const WipeWantsJournalFile&) { writer.null(); }
+void read(Reader& reader, WipeWantsJournalFile&) { reader.null(); }
+void write(Writer& writer, const WipeWroteJournalFile&) { writer.null(); }
+void read(Reader& reader, WipeWroteJournalFile&) { reader.null(); }
 void write(Writer& writer, const WipeNote& note) { write_text(writer, note.text); }
 void read(Reader& reader, WipeNote& note) { note.text = read_text(reader); }
 
@@ -117,6 +128,33 @@ void read(Reader& reader, WipeFailed& failed) {
 
 void write(Writer& writer, const WipeEnded& ended) { write_geometry(writer, ended.geometry); }
 void read(Reader& reader, WipeEnded& ended) { ended.geometry = read_geometry(reader); }
+
+void write(Writer& writer, const WipeActive& active) {
+  const wipe::Activity& activity = active.activity;
+  writer.array(5).uint(activity.moved_bytes).uint(activity.errors).integer(activity.busy_ns);
+  writer.uint(activity.under_way).integer(activity.oldest_ns);
+}
+
+void read(Reader& reader, WipeActive& active) {
+  reader.array_of(5);
+  active.activity.moved_bytes = reader.uint();
+  active.activity.errors = reader.uint();
+  active.activity.busy_ns = reader.integer();
+  active.activity.under_way = static_cast<std::uint32_t>(reader.uint_at_most(~std::uint32_t{0}));
+  active.activity.oldest_ns = reader.integer();
+}
+
+void write(Writer& writer, const WipeSandboxed& sandboxed) {
+  check(sandboxed.names.size() <= kNameLimit, "a sandbox has few parts");
+  writer.array(sandboxed.names.size());
+  for (const std::string& name : sandboxed.names) write_text(writer, name);
+}
+
+void read(Reader& reader, WipeSandboxed& sandboxed) {
+  const std::uint64_t count = reader.array();
+  if (count > kNameLimit) throw Error(ErrorCode::damaged, "there are too many names");
+  for (std::uint64_t i = 0; i < count; ++i) sandboxed.names.push_back(read_text(reader));
+}
 
 // The number that a message begins with is its place in the variant.
 template <class Message>
@@ -177,21 +215,60 @@ void WipeChannel::send_if_there_is_room(ByteView message) const {
   static_cast<void>(::send(fd_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-std::optional<Bytes> WipeChannel::receive() const { return receive(0); }
-std::optional<Bytes> WipeChannel::receive_if_there() const { return receive(MSG_DONTWAIT); }
+void WipeChannel::send_with(ByteView message, const UniqueFd& fd) const {
+  Bytes copy = to_bytes(message);
+  iovec part{copy.data(), copy.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  cmsghdr* const rights = CMSG_FIRSTHDR(&header);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  const int number = fd.get();
+  std::memcpy(CMSG_DATA(rights), &number, sizeof(number));
+  if (::sendmsg(fd_.get(), &header, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+    throw_errno("write to", "the process of a wipe");
+}
 
-std::optional<Bytes> WipeChannel::receive(int flags) const {
-  Bytes message(kWipeMessageLimit);
+std::optional<WipePacket> WipeChannel::receive_packet() const { return receive(0); }
+
+std::optional<Bytes> WipeChannel::receive() const {
+  std::optional<WipePacket> packet = receive(0);
+  return packet ? std::optional(std::move(packet->message)) : std::nullopt;
+}
+
+std::optional<Bytes> WipeChannel::receive_if_there() const {
+  std::optional<WipePacket> packet = receive(MSG_DONTWAIT);
+  return packet ? std::optional(std::move(packet->message)) : std::nullopt;
+}
+
+std::optional<WipePacket> WipeChannel::receive(int flags) const {
+  WipePacket packet{Bytes(kWipeMessageLimit), UniqueFd()};
+  iovec part{packet.message.data(), packet.message.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
   ssize_t size = 0;
-  // MSG_TRUNC gives the whole length, also of what did not find room.
-  do size = ::recv(fd_.get(), message.data(), message.size(), flags | MSG_TRUNC);
+  do size = ::recvmsg(fd_.get(), &header, flags | MSG_CMSG_CLOEXEC);
   while (size < 0 && errno == EINTR);
   if (size == 0 || (size < 0 && (errno == EAGAIN || errno == ECONNRESET))) return std::nullopt;
   if (size < 0) throw_errno("read from", "the process of a wipe");
-  if (static_cast<std::size_t>(size) > message.size())
+  if (const cmsghdr* rights = CMSG_FIRSTHDR(&header); rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(rights), sizeof(number));
+    packet.fd = UniqueFd(number);
+  }
+  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
     throw Error(ErrorCode::damaged, "a message of a wipe is too long");
-  message.resize(static_cast<std::size_t>(size));
-  return message;
+  packet.message.resize(static_cast<std::size_t>(size));
+  return packet;
 }
 
 void WipeChannel::end_sending() const {

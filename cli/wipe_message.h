@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "cli/wipe_task.h"
+#include "wipe/watched_device.h"
 
 namespace qcbak::cli {
 
@@ -15,7 +16,9 @@ inline constexpr std::size_t kWipeMessageLimit = 64U << 10;
 
 // To the child. Its first message is the task; a disk is not written to before `go` came. The end of the stream: stop.
 struct WipeGo {};
-using WipeOrder = std::variant<WipeTask, WipeGo>;
+struct WipeJournalFile {};      // with its descriptor
+struct WipeJournalReplaced {};  // what was written to it is the journal now, durably
+using WipeOrder = std::variant<WipeTask, WipeGo, WipeJournalFile, WipeJournalReplaced>;
 
 // Of the child, in this order; notes and movements at any time. It ends with `ended` or `failed`.
 struct WipeNote {  // a sentence for people
@@ -31,6 +34,14 @@ struct WipeMoved {
   std::uint64_t done_bytes = 0;
   std::uint64_t size_bytes = 0;
 };
+struct WipeActive {  // every second
+  wipe::Activity activity;
+};
+struct WipeSandboxed {  // before the first write
+  std::vector<std::string> names;
+};
+struct WipeWantsJournalFile {};  // since it may open none itself: a new one beside the journal
+struct WipeWroteJournalFile {};  // durably: it may take the journal's place
 struct WipeFailed {
   ErrorCode code = ErrorCode::failed;
   std::string text;
@@ -39,12 +50,18 @@ struct WipeFailed {
 struct WipeEnded {  // the journal says what was done
   wipe::Geometry geometry;
 };
-using WipeReport = std::variant<WipeNote, WipeInspected, WipeCleared, WipeVerifying, WipeMoved, WipeFailed, WipeEnded>;
+using WipeReport = std::variant<WipeNote, WipeInspected, WipeCleared, WipeVerifying, WipeMoved, WipeFailed, WipeEnded,
+                                WipeActive, WipeSandboxed, WipeWantsJournalFile, WipeWroteJournalFile>;
 
 Bytes encode(const WipeOrder& order);
 Bytes encode(const WipeReport& report);
 WipeOrder parse_wipe_order(ByteView message);    // Error(damaged)
 WipeReport parse_wipe_report(ByteView message);  // Error(damaged)
+
+struct WipePacket {
+  Bytes message;
+  UniqueFd fd;  // empty: none came with it
+};
 
 // One end of the socket pair.
 class WipeChannel {
@@ -55,14 +72,16 @@ class WipeChannel {
   int fd() const { return fd_.get(); }
   // Does nothing when the other end is gone: receive() tells.
   void send(ByteView message) const;
+  void send_with(ByteView message, const UniqueFd& fd) const;
   void send_if_there_is_room(ByteView message) const;
-  std::optional<Bytes> receive() const;           // waits; nothing at the end
-  std::optional<Bytes> receive_if_there() const;  // nothing where none is there now, too
+  std::optional<WipePacket> receive_packet() const;  // waits; nothing at the end
+  std::optional<Bytes> receive() const;              // likewise
+  std::optional<Bytes> receive_if_there() const;     // nothing where none is there now, too
   void end_sending() const;
   void end_receiving() const;
 
  private:
-  std::optional<Bytes> receive(int flags) const;
+  std::optional<WipePacket> receive(int flags) const;
   UniqueFd fd_;
 };
 

@@ -313,9 +313,23 @@ void tell_rehearsal(Output& output, const Job& job, const WipeTask& task, const 
                                                                          : to_hex(plan.steps[i].pattern)));
 }
 
+MediaOptions options_of(const Invocation& invocation, const Job& job, Rehearsal rehearsal) {
+  constexpr std::int64_t kLeast_ns = 30'000'000'000;
+  MediaOptions options{job.output, rehearsal, {}};
+  if (const auto text = invocation.arguments.value("give-up-after")) {
+    const auto given = parse_duration_ns(*text);
+    if (!given || *given < kLeast_ns)
+      misused(std::string(tr("--give-up-after wants a duration of at least 30s")),
+              std::string(tr("for example: --give-up-after 10min")));
+    options.limits.request_ns = *given;
+  }
+  return options;
+}
+
 ExitCode rehearse(const Invocation& invocation, Job& job) {
   WipeObserver nobody;
-  const auto outcomes = run_media(invocation, job.dossier, job.output, job.tasks, Rehearsal::yes, nobody);
+  const auto outcomes =
+      run_media(invocation, job.dossier, job.tasks, options_of(invocation, job, Rehearsal::yes), nobody);
   tell_errors(invocation.output, job, outcomes);
   std::vector<int> codes;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -339,7 +353,8 @@ ExitCode run(const Invocation& invocation) {
   Job job = job_of(invocation);
   if (invocation.arguments.has("dry-run")) return rehearse(invocation, job);
   WipeObserver nobody;
-  const auto outcomes = run_media(invocation, job.dossier, job.output, job.tasks, Rehearsal::no, nobody);
+  const auto outcomes =
+      run_media(invocation, job.dossier, job.tasks, options_of(invocation, job, Rehearsal::no), nobody);
   require_sound(invocation, job);
   return tell(invocation, job, outcomes);
 }
@@ -370,6 +385,8 @@ Command wipe_run_command() {
                    .value = "DEVICE",
                    .help = "the disk, where it reports no serial; as often as --confirm, in the same order",
                    .times = Option::Times::many},
+                  {"give-up-after", "DURATION",
+                   "how long a disk may take for one request before it is given up; 10min without it"},
                   {"dry-run", "", "check everything, and write nothing"},
                   {"journal", "FILE", "where the job's journal lies; beside the new dossier without it"},
                   dossier_output_option(),

@@ -106,6 +106,7 @@ evidence::WipeRun record_of(const WipeTask& task, const DiskFacts& disk) {
   run.geometry.size_bytes = job.size_bytes;  // as it was approved: the steps say how it grew
   run.device = printable(disk.name);
   run.attachment = disk.attachment;
+  run.sandbox = disk.sandbox;
   run.contents = contents_of(task.plan, job.secret);
   run.progress = journal.progress.value_or(wipe::Progress{});
   add_surroundings(run);

@@ -23,6 +23,7 @@ struct DiskFacts {
   std::string name;
   wipe::Geometry geometry;
   wipe::Attachment attachment;
+  std::vector<std::string> sandbox;  // of the process that has it
 };
 
 crypto::Sha256 order_of(const evidence::Dossier& dossier, std::size_t medium);

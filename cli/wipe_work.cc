@@ -4,15 +4,18 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 
 #include "cli/dossier_file.h"
 #include "cli/messages.h"
+#include "cli/new_file.h"
 #include "cli/progress_display.h"
 #include "cli/text.h"
 #include "cli/wipe_child.h"
@@ -20,6 +23,9 @@
 
 namespace qcbak::cli {
 namespace {
+
+constexpr int kBetweenLooks_ms = 1000;
+constexpr int kLastWait_ms = 2000;  // for a process that was given up, before it is said that it is left
 
 // What a child may know of the environment: language, zone, and how sanitizers are told where to write.
 constexpr std::array<std::string_view, 8> kKeptVariables{
@@ -108,7 +114,7 @@ struct Movement {
 // A disk's process, as the one that started it sees it.
 class Child {
  public:
-  explicit Child(const WipeTask& task) : task_(task) {
+  Child(const WipeTask& task, const wipe::WatchdogLimits& limits) : watchdog(limits), task_(task) {
     auto [ours, theirs] = WipeChannel::pair();
     channel_ = std::move(ours);
     pid_ = spawn(theirs);
@@ -144,17 +150,30 @@ class Child {
   // From now on what it tells is lost, and what it asks for has no answer: it stops.
   void drop_channel() { channel_ = WipeChannel(UniqueFd()); }
 
+  bool is_watched() const { return phase == Phase::preparing || phase == Phase::working; }
+  // Nobody waits for it any longer. It ends as soon as the kernel lets it: what waits for a disk cannot be ended.
+  void leave_behind() {
+    stop();
+    if (!gone() && ::kill(pid_, SIGKILL) != 0) throw_errno("end", "the process of a wipe");
+    left_behind_ = true;
+    phase = Phase::ended;
+  }
+  bool left_behind() const { return left_behind_; }
+  pid_t pid() const { return pid_; }
+
   enum class Phase { preparing, ready, working, ended };
   Phase phase = Phase::preparing;
   WipeOutcome outcome;
   bool came_to_its_end = false;  // it said so, and the journal says what was done
   Movement movement;
+  wipe::Watchdog watchdog;
 
  private:
   const WipeTask& task_;
   WipeChannel channel_{UniqueFd()};
   pid_t pid_ = 0;
   UniqueFd pidfd_;
+  bool left_behind_ = false;
   std::optional<int> status_;
 };
 
@@ -178,18 +197,25 @@ class StopEvent {
 
 class Work {
  public:
-  Work(const Invocation& invocation, evidence::Dossier& dossier, const std::string& output,
-       const std::vector<WipeTask>& tasks, WipeObserver& observer)
-      : invocation_(invocation), dossier_(dossier), output_(output), observer_(observer), stop_event_(invocation.stop) {
+  Work(const Invocation& invocation, evidence::Dossier& dossier, const std::vector<WipeTask>& tasks,
+       const MediaOptions& options, WipeObserver& observer)
+      : invocation_(invocation),
+        dossier_(dossier),
+        options_(options),
+        observer_(observer),
+        stop_event_(invocation.stop) {
     children_.reserve(tasks.size());
-    for (const WipeTask& task : tasks) children_.emplace_back(task);
+    for (const WipeTask& task : tasks) {
+      children_.emplace_back(task, options.limits);
+      children_.back().watchdog.begin(invocation.clock.monotonic_ns());
+    }
   }
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
   // After a rehearsal, and at an error of its own: nobody listens to the children any more, so they stop.
   ~Work() {
     for (Child& child : children_) child.drop_channel();
-    while (any([](const Child& child) { return !child.gone(); })) try {
+    while (any([](const Child& child) { return !child.gone() && !child.left_behind(); })) try {
         take_events();
       } catch (const Error&) {
         return;  // The kernel does not tell of them any more; they stop by themselves.
@@ -209,6 +235,19 @@ class Work {
       if (child.phase == Child::Phase::ready) begin(child);
     ProgressDisplay display(invocation_, shown_, std::string(tr("Wiping")));
     while (any([](const Child& child) { return child.phase != Child::Phase::ended; })) take_events();
+  }
+
+  // Of those that were given up, which are still there.
+  void tell_who_is_left() {
+    for (Child& child : children_) {
+      if (!child.left_behind()) continue;
+      pollfd event{child.pidfd().get(), POLLIN, 0};
+      if (::poll(&event, 1, kLastWait_ms) == 1)
+        child.reap();
+      else
+        invocation_.output.warn(say("process {} still waits for {}: it ends when the disk answers, or with the machine",
+                                    child.pid(), printable(child.task().device)));
+    }
   }
 
   std::vector<WipeOutcome> outcomes() const {
@@ -239,6 +278,7 @@ class Work {
     for_one(child, [&] {
       require_own_journal(dossier_, child.task(), invocation_.clock.now());
       observer_.entering(child.task().medium, MediumState::sanitising);
+      child.watchdog.begin(invocation_.clock.monotonic_ns());
       child.channel().send(encode(WipeOrder(WipeGo{})));
     });
   }
@@ -247,16 +287,40 @@ class Work {
   void take_events() {
     std::vector<pollfd> events{{stop_event_.fd(), static_cast<short>(stopping_ ? 0 : POLLIN), 0}};
     for (const Child& child : children_) {
-      events.push_back({child.gone() || child.heard_all ? -1 : child.channel().fd(), POLLIN, 0});
-      events.push_back({child.gone() ? -1 : child.pidfd().get(), POLLIN, 0});
+      const bool deaf = child.gone() || child.left_behind();
+      events.push_back({deaf || child.heard_all ? -1 : child.channel().fd(), POLLIN, 0});
+      events.push_back({deaf ? -1 : child.pidfd().get(), POLLIN, 0});
     }
-    if (::poll(events.data(), events.size(), -1) < 0) {
+    if (::poll(events.data(), events.size(), kBetweenLooks_ms) < 0) {
       if (errno == EINTR) return;
       throw_errno("wait for", "the processes of a wipe");
     }
     if (events[0].revents != 0) stop_all();
     for (std::size_t i = 0; i < children_.size(); ++i)
       take_events_of(children_[i], events[1 + 2 * i].revents, events[2 + 2 * i].revents);
+    for (Child& child : children_) watch(child);
+  }
+
+  void watch(Child& child) {
+    if (!child.is_watched()) return;
+    const auto why = child.watchdog.judge(invocation_.clock.monotonic_ns());
+    if (!why) return;
+    child.leave_behind();
+    for_one(child, [&] { record_given_up(child, *why); });
+  }
+
+  void record_given_up(Child& child, wipe::GivenUp why) {
+    if (!child.outcome.disk || !exists(child.task().journal)) throw no_answer(child);
+    evidence::WipeRun run = record_of(child.task(), *child.outcome.disk);
+    if (run.progress.segments.empty()) throw no_answer(child);
+    run.given_up = wipe::given_up_name(why);
+    conclude_with(child, std::move(run));
+  }
+
+  static Error no_answer(const Child& child) {
+    return std::move(
+        Error(ErrorCode::io, say("{} does not answer, and was given up", printable(child.task().device)))
+            .with_hint(std::string(tr("look at its cable and power; have it destroyed physically if it stays so"))));
   }
 
   void stop_all() {
@@ -295,6 +359,25 @@ class Work {
     child.movement.take(moved);
     show();
   }
+  void take(Child& child, const WipeActive& active) {
+    child.watchdog.hear(active.activity, invocation_.clock.monotonic_ns());
+  }
+  void take(Child& child, const WipeSandboxed& sandboxed) {
+    if (child.outcome.disk) child.outcome.disk->sandbox = sandboxed.names;
+  }
+  void take(Child& child, const WipeWantsJournalFile&) {
+    const std::string path = new_journal_of(child);
+    ::unlink(path.c_str());  // of a run that was killed
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) throw_errno("make", path);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) throw_errno("lock", path);
+    child.channel().send_with(encode(WipeOrder(WipeJournalFile{})), fd);
+  }
+  void take(Child& child, const WipeWroteJournalFile&) {
+    rename_durably(new_journal_of(child), child.task().journal);
+    child.channel().send(encode(WipeOrder(WipeJournalReplaced{})));
+  }
+  static std::string new_journal_of(const Child& child) { return child.task().journal + ".new"; }
   void take(Child&, const WipeFailed& failed) {
     throw std::move(Error(failed.code, failed.text).with_hint(failed.hint));
   }
@@ -324,20 +407,25 @@ class Work {
     for_one(child, [&] {
       if (child.outcome.error) return;
       if (!child.came_to_its_end) throw child.how_it_died();
-      observer_.entering(child.task().medium, MediumState::assessed);
-      child.outcome.run = record(child);
-      observer_.finished(*child.outcome.run);
+      conclude_with(child, record_of(child.task(), *child.outcome.disk));
     });
   }
 
-  evidence::WipeRun record(const Child& child) {
+  void conclude_with(Child& child, evidence::WipeRun run) {
+    observer_.entering(child.task().medium, MediumState::assessed);
+    child.outcome.run = record(std::move(run));
+    observer_.finished(*child.outcome.run);
+  }
+
+  evidence::WipeRun record(evidence::WipeRun unsigned_run) {
+    const std::size_t medium = unsigned_run.medium;
     evidence::Dossier with_run = dossier_;
-    evidence::WipeRun& run = evidence::add(with_run, record_of(child.task(), *child.outcome.disk));
+    evidence::WipeRun& run = evidence::add(with_run, std::move(unsigned_run));
     add_verdict(with_run, run);
     evidence::sign(with_run, run.by, signer_->name, "", signer_->seed, invocation_.clock.now());
-    replace_dossier(output_, with_run);
+    replace_dossier(options_.output, with_run);
     dossier_ = std::move(with_run);
-    return *evidence::last_run(dossier_, child.task().medium);
+    return *evidence::last_run(dossier_, medium);
   }
 
   static void add_verdict(const evidence::Dossier& dossier, evidence::WipeRun& run) {
@@ -349,7 +437,7 @@ class Work {
 
   const Invocation& invocation_;
   evidence::Dossier& dossier_;
-  const std::string& output_;
+  const MediaOptions& options_;
   WipeObserver& observer_;
   StopEvent stop_event_;
   bool stopping_ = false;
@@ -360,11 +448,13 @@ class Work {
 
 }  // namespace
 
-std::vector<WipeOutcome> run_media(const Invocation& invocation, evidence::Dossier& dossier, const std::string& output,
-                                   const std::vector<WipeTask>& tasks, Rehearsal rehearsal, WipeObserver& observer) {
-  Work work(invocation, dossier, output, tasks, observer);
+std::vector<WipeOutcome> run_media(const Invocation& invocation, evidence::Dossier& dossier,
+                                   const std::vector<WipeTask>& tasks, const MediaOptions& options,
+                                   WipeObserver& observer) {
+  Work work(invocation, dossier, tasks, options, observer);
   work.until_all_are_ready();
-  if (rehearsal == Rehearsal::no) work.wipe();
+  if (options.rehearsal == Rehearsal::no) work.wipe();
+  work.tell_who_is_left();
   return work.outcomes();
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/wipe_task.h"
+#include "wipe/watchdog.h"
 
 namespace qcbak::cli {
 
@@ -34,10 +35,17 @@ struct WipeOutcome {
 
 enum class Rehearsal { no, yes };
 
-// One for each task, in their order. `dossier` gets the runs in the order in which they end, and is written to `output` after
-// each. The operator's key is opened (cli/signing.h) once every disk is cleared or refused; with Rehearsal::yes it never is,
-// and nothing is written. Asked to stop, or at an Error of its own, it makes every process stop first, its journal written.
-std::vector<WipeOutcome> run_media(const Invocation& invocation, evidence::Dossier& dossier, const std::string& output,
-                                   const std::vector<WipeTask>& tasks, Rehearsal rehearsal, WipeObserver& observer);
+struct MediaOptions {
+  std::string output;  // where the dossier is written after each run
+  Rehearsal rehearsal = Rehearsal::no;
+  wipe::WatchdogLimits limits;
+};
+
+// One for each task, in their order. `dossier` gets each run as it ends. The operator's key is opened (cli/signing.h) once every
+// disk is cleared or refused; with Rehearsal::yes it never is, and nothing is written. A disk that hangs or crawls is given up:
+// its run says so, and that its process is left behind is told at the end. Asked to stop, or at an Error of its own, it makes every process stop first, its journal written.
+std::vector<WipeOutcome> run_media(const Invocation& invocation, evidence::Dossier& dossier,
+                                   const std::vector<WipeTask>& tasks, const MediaOptions& options,
+                                   WipeObserver& observer);
 
 }  // namespace qcbak::cli

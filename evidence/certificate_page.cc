@@ -39,6 +39,8 @@ constexpr Sentence kSentences[] = {
     {"the disk's own erasure was seen to succeed", "đã thấy lệnh xóa của chính ổ đĩa thành công"},
     {"the plan has steps whose outcome is not known", "quy trình có bước không rõ kết quả"},
     {"a step of the plan did not come to its end", "một bước của quy trình chưa kết thúc"},
+    {"the disk did not answer any more, and was given up", "ổ đĩa không còn trả lời, và đã bị bỏ lại"},
+    {"the disk was too slow, and was given up", "ổ đĩa quá chậm, và đã bị bỏ lại"},
     {"blocks could not be written in the last pass", "có khối không ghi được ở lượt cuối"},
     {"blocks could not be read back", "có khối không đọc lại được"},
     {"blocks did not hold what was written, as in an earlier run", "có khối không giữ đúng nội dung đã ghi, như ở lần chạy trước"},
@@ -217,6 +219,12 @@ std::string verification_text(const WipeRun& run, const wipe::Plan& plan) {
   return "đọc lại một mẫu theo NIST SP 800-88 Rev. 1 mục 4.7.2 / a sample was read back, by NIST SP 800-88 Rev. 1, 4.7.2";
 }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
 std::string method_facts(const WipeRun& run, const RequestedMedium& medium, const wipe::Plan& plan) {
   const std::vector<wipe::Segment>& segments = run.progress.segments;
   return heading("Việc đã làm", "what was done") + "<dl>" +
@@ -228,6 +236,7 @@ std::string method_facts(const WipeRun& run, const RequestedMedium& medium, cons
          fact("Công cụ", "tool", escaped(run.tool)) +
          fact("Máy; thiết bị", "host; device",
               escaped(run.host) + " (" + escaped(run.kernel) + "); " + escaped(run.device)) +
+         (run.sandbox.empty() ? "" : fact("Tiến trình được giam bởi", "sandbox", escaped(joined(run.sandbox)))) +
          fact("Bắt đầu – kết thúc", "UTC",
               segments.empty() ? "–"
                                : utc_seconds(segments.front().began) + " – " + utc_seconds(segments.back().last)) +

@@ -87,6 +87,7 @@ wipe::Assessment assess(const Dossier& dossier, std::size_t run) {
     if (dossier.runs[i].medium == assessed.medium)
       facts.mismatched_before =
           facts.mismatched_before || wipe::facts_of(result_of(dossier, dossier.runs[i])).mismatching_bytes > 0;
+  facts.given_up = wipe::given_up_named(assessed.given_up);
   return wipe::assess(facts);
 }
 

@@ -21,6 +21,7 @@ inline constexpr std::size_t kDossierLimit = 32U << 20;
 inline constexpr std::size_t kDossierMediaLimit = 256;
 inline constexpr std::size_t kDossierRunLimit = 1024;
 inline constexpr std::size_t kWitnessLimit = 16;
+inline constexpr std::size_t kSandboxNameLimit = 8;
 inline constexpr std::size_t kPhotographLimit = 64;
 inline constexpr std::string_view kStateSecret = "state-secret";
 
@@ -72,6 +73,8 @@ struct WipeRun {
   std::string tool;
   std::string host;
   std::string kernel;
+  std::vector<std::string> sandbox;   // what held the process that had the disk; empty: nothing is said
+  std::string given_up;               // "hung" or "crawling": nobody waited for the disk any longer; empty: it was not
   std::vector<std::string> contents;  // of each step that was reached
   wipe::Progress progress;            // to the second
   std::string verdict;

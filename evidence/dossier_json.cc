@@ -157,7 +157,7 @@ Canonical body_of(const WipeRun& run) {
   for (std::size_t i = 0; i < run.progress.steps.size(); ++i)
     steps.push_back(step_json(run.progress.steps[i], run.contents.at(i)));
   for (const wipe::Segment& segment : run.progress.segments) segments.push_back(segment_json(segment));
-  return {{"device",
+  Canonical body = {{"device",
            {{"disk_sequence", run.attachment.disk_sequence},
             {"name", run.device},
             {"removable", run.attachment.removable},
@@ -183,6 +183,9 @@ Canonical body_of(const WipeRun& run) {
           {"tool", run.tool},
           {"verdict", run.verdict},
           {"verdict_reason", run.verdict_reason}};
+  if (!run.given_up.empty()) body["given_up"] = run.given_up;
+  if (!run.sandbox.empty()) body["sandbox"] = run.sandbox;
+  return body;
 }
 
 Canonical body_of(const Destruction& destruction) {
@@ -516,6 +519,10 @@ WipeRun read_run(const Json& json) {
   run.tool = text(json, "tool");
   run.host = text(json, "host");
   run.kernel = text(json, "kernel");
+  if (json.contains("given_up")) run.given_up = text(json, "given_up");
+  if (json.contains("sandbox"))
+    for (const Json& name : list(json, "sandbox", kSandboxNameLimit)) run.sandbox.push_back(as_text_of(name));
+  if (!run.given_up.empty() && !wipe::given_up_named(run.given_up)) refuse("\"given_up\" is none of those that there are");
   for (const Json& step : list(json, "steps", wipe::kPlanStepLimit)) {
     run.progress.steps.push_back(read_step(step));
     run.contents.push_back(text(step, "content"));

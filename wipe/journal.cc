@@ -310,7 +310,18 @@ void Journal::append(const Progress& progress) {
   content_.progress = progress;
 }
 
+void Journal::rewrite_through_place(const Progress& progress) {
+  const Bytes file = journal_bytes(content_.beginning, &progress);
+  UniqueFd fd = place_->make();
+  pwrite_full(fd.get(), file, 0, path_);
+  if (::fsync(fd.get()) != 0) throw_errno("flush", path_);
+  place_->take_its_place();
+  fd_ = std::move(fd);
+  content_ = parse_journal(file);
+}
+
 void Journal::rewrite(const Progress& progress) {
+  if (place_ != nullptr) return rewrite_through_place(progress);
   write_file_durably(path_, journal_bytes(content_.beginning, &progress));
   *this = open(path_);
 }

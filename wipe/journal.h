@@ -83,6 +83,14 @@ Bytes journal_bytes(const JobBeginning& beginning, const Progress* progress);
 // Error(damaged) when it has no whole beginning, or holds a record that is whole and yet none.
 JournalContent parse_journal(ByteView file);
 
+// Makes a longer journal anew for a process that may not open files (wipe/sandbox.h).
+class JournalPlace {
+ public:
+  virtual ~JournalPlace() = default;
+  virtual UniqueFd make() = 0;        // an empty file beside the journal, locked
+  virtual void take_its_place() = 0;  // that file is the journal from now on, durably
+};
+
 // Open for one process at a time: Error(busy) otherwise.
 class Journal {
  public:
@@ -94,14 +102,18 @@ class Journal {
   const std::optional<Progress>& last() const { return content_.progress; }
   // Durable when it returns. The disk has been flushed before. After an Error the object must not be used again.
   void append(const Progress& progress);
+  // From now on no file is opened but through `place`, which outlives it.
+  void use_place(JournalPlace& place) { place_ = &place; }
 
  private:
   Journal(std::string path, UniqueFd fd, JournalContent content);
   void rewrite(const Progress& progress);
+  void rewrite_through_place(const Progress& progress);
 
   std::string path_;
   UniqueFd fd_;
   JournalContent content_;
+  JournalPlace* place_ = nullptr;
 };
 
 }  // namespace qcbak::wipe

@@ -104,7 +104,14 @@ CommandResult nvme_result(const nvme_admin_cmd& command, ByteView data, int retu
 }
 
 LinuxCommands::LinuxCommands(int fd, std::string sysfs, CommandSet command_set, std::uint32_t nvme_namespace)
-    : fd_(fd), sysfs_(std::move(sysfs)), command_set_(command_set), nvme_namespace_(nvme_namespace) {}
+    : fd_(fd), sysfs_(std::move(sysfs)), command_set_(command_set), nvme_namespace_(nvme_namespace) {
+  // Now, since later the process may not open any file.
+  rescan_ = UniqueFd(::open(rescan_path().c_str(), O_WRONLY | O_CLOEXEC));
+}
+
+std::string LinuxCommands::rescan_path() const {
+  return sysfs_ + (command_set_ == CommandSet::nvme ? "/device/rescan_controller" : "/device/rescan");
+}
 
 std::unique_ptr<LinuxCommands> LinuxCommands::of(int fd, std::string sysfs) {
   const auto make = [&](CommandSet set, std::uint32_t name_space) {
@@ -130,11 +137,8 @@ CommandResult LinuxCommands::send(const CommandRequest& request) {
 }
 
 void LinuxCommands::rescan() {
-  const std::string path = sysfs_ + (command_set_ == CommandSet::nvme ? "/device/rescan_controller" : "/device/rescan");
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd) throw_errno("open", path);
-  write_full(fd.get(), as_bytes("1"), path);
-  fd.close(path);
+  if (!rescan_) throw Error(ErrorCode::io, rescan_path() + " cannot be opened");
+  pwrite_full(rescan_.get(), as_bytes("1"), 0, rescan_path());
 }
 
 }  // namespace qcbak::wipe

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/unique_fd.h"
 #include "wipe/command_channel.h"
 
 namespace qcbak::wipe {
@@ -31,10 +32,12 @@ class LinuxCommands final : public CommandChannel {
 
  private:
   LinuxCommands(int fd, std::string sysfs, CommandSet command_set, std::uint32_t nvme_namespace);
+  std::string rescan_path() const;
   int fd_;
   std::string sysfs_;
   CommandSet command_set_;
   std::uint32_t nvme_namespace_;
+  UniqueFd rescan_;  // empty where there is nothing of the kind
 };
 
 }  // namespace qcbak::wipe

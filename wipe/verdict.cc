@@ -16,6 +16,10 @@ struct Row {
 // In the order of docs/sanitisation.md "Verdicts": the first that applies decides. Without a reason of its own it is the
 // erasure's.
 constexpr Row kTable[] = {
+    {[](const Facts& f) { return f.given_up == GivenUp::hung; },
+     {Verdict::failed, "the disk did not answer any more, and was given up"}},
+    {[](const Facts& f) { return f.given_up == GivenUp::crawling; },
+     {Verdict::failed, "the disk was too slow, and was given up"}},
     {[](const Facts& f) { return !f.anything_done; }, {Verdict::failed, "nothing was done to the disk"}},
     {[](const Facts& f) { return f.firmware == FirmwareOutcome::failed; }, {Verdict::destroy, ""}},
     {[](const Facts& f) { return f.firmware == FirmwareOutcome::not_known; }, {Verdict::unknown, ""}},

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "wipe/overwrite.h"
+#include "wipe/watchdog.h"
 
 namespace qcbak::wipe {
 
@@ -29,10 +30,11 @@ struct Facts {
   std::uint64_t unreadable_bytes = 0;               // after it
   std::uint64_t mismatching_bytes = 0;
   std::uint64_t verified_bytes = 0;  // read back, and right
+  std::optional<GivenUp> given_up;     // nobody waited for it any longer
   bool mismatched_before = false;    // an earlier run on this disk
   bool had_exceptions = false;       // what an earlier pass left, what was healed, what was lost and written again
 };
-// `mismatched_before` is the caller's to fill in.
+// `mismatched_before` and `given_up` are the caller's to fill in.
 Facts facts_of(const OverwriteResult& result);
 
 struct Assessment {

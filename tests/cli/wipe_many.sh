@@ -3,53 +3,6 @@
 # something is killed in the last part.
 source "$(dirname "$0")/wipe_setup.bash"
 
-four_disks() {  # NAME MiB: $name-1.img … and $four
-  four=()
-  local i
-  for i in 1 2 3 4; do
-    disk "$1-$i.img" "$2"
-    four+=("$loop")
-  done
-}
-gone() { ! kill -0 "$1" 2>/dev/null; }
-# In the background, until every disk has a process that has it open and waits for leave: the key's passphrase comes from a
-# pipe, so nothing has been written yet. Sets $parent and, by the place in $four, $child.
-begin_four() {  # NAME
-  rm -f secret
-  mkfifo secret
-  media_of "$1" "${four[@]}"
-  passphrase=$scratch/secret as $operator run --approval "$1.2" "${media[@]}" -o "$1.3" >.out 2>.err </dev/null &
-  shell=$!
-  exec 9<>secret  # so that neither end waits for the other
-  child=()
-  local i pid
-  for i in 0 1 2 3; do
-    until [[ -n ${child[i]-} ]]; do
-      kill -0 "$shell" || { wait "$shell"; code=$?; fail "it did not begin"; }
-      for pid in $(pgrep -f 'qcbak internal wipe' || true); do
-        [[ $(readlink /proc/"$pid"/fd/* 2>/dev/null) == *"${four[i]}"* ]] && child[i]=$pid
-      done
-      sleep 0.05
-    done
-  done
-  processes=("${child[@]}")
-  parent=$(ps -o ppid= -p "${child[0]}")
-  parent=${parent// /}
-}
-give_leave() {
-  cat "home-$operator/passphrase" >&9
-  exec 9>&-
-}
-runs_of() { dossier "$1" 'len(d["runs"])'; }
-has_runs() { [[ -e $1 && $(runs_of "$1") == "$2" ]]; }
-ended() {  # sets $code
-  code=0
-  wait "$shell" || code=$?
-  processes=()
-  out=$(<.out)
-  err=$(<.err)
-}
-
 # ---- Four disks, each finished, each in the dossier.
 four_disks healthy 24
 approved healthy hmg-is5-enhanced "${four[@]}"
@@ -63,10 +16,11 @@ err_has "was confirmed twice"
 ok as $operator run --approval healthy.2 "${media[@]}" --dry-run --json
 is "$(json_lines 'sorted(l["medium"] for l in d)')" "[1, 2, 3, 4]"
 for i in 1 2 3 4; do cmp -s <(yes "$old_text" | head -c $((24 << 20))) "healthy-$i.img" || fail "a dry run wrote"; done
-ok as $operator run --approval healthy.2 "${media[@]}" -o healthy.3 --json
+ok as $operator run --approval healthy.2 "${media[@]}" -o healthy.3 --json --no-progress
 is "$(json '(d["exit_code"], sorted((m["medium"], m["verdict"]) for m in d["media"]))')" \
   "(0, [(1, 'clear'), (2, 'clear'), (3, 'clear'), (4, 'clear')])"
 ok qcbak verify-evidence healthy.3 --public-key people.pem
+is "$(dossier healthy.3 'all("no-new-privileges" in r["sandbox"] for r in d["runs"])')" True
 for i in 1 2 3 4; do
   python3 "$here/wipe_content.py" "healthy-$i.img" "healthy.3.$i.journal" random 3 "$old_text" || fail "disk $i holds something else"
 done
@@ -101,7 +55,7 @@ is "$code" 1
 err_has "serial HAND-killed-4702: the process that wiped serial HAND-killed-4702 was ended by signal 9"
 is "$(dossier killed.3 'sorted(r["medium"] for r in d["runs"])')" "[1, 3, 4]"
 ok qcbak verify-evidence killed.3 --public-key people.pem
-ok as $operator run --approval killed.2 "${media[@]}" -o killed.3 --json
+ok as $operator run --approval killed.2 "${media[@]}" -o killed.3 --json --no-progress
 is "$(json 'sorted(m["medium"] for m in d["media"])')" "[1, 2, 3, 4]"
 is "$(runs_of killed.3)" 4
 ok qcbak verify-evidence killed.3 --public-key people.pem

@@ -1,6 +1,8 @@
 #include "cli/wipe_message.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace qcbak::cli {
 namespace {
@@ -20,12 +22,16 @@ WipeTask task() {
 // Each kind, with something in it.
 std::vector<WipeReport> reports() {
   return {WipeNote{"going on"},
-          WipeInspected{{"/dev/sdb", {1ULL << 40, 512, 4096}, {17, true, false}}},
+          WipeInspected{{"/dev/sdb", {1ULL << 40, 512, 4096}, {17, true, false}, {}}},
           WipeCleared{},
           WipeVerifying{},
           WipeMoved{2, 6U << 20, 1ULL << 40},
           WipeFailed{ErrorCode::refused, "it is \xff mounted", "unmount it"},
-          WipeEnded{{2ULL << 40, 4096, 4096}}};
+          WipeEnded{{2ULL << 40, 4096, 4096}},
+          WipeActive{{1ULL << 40, 3, 7'000'000'000, 2, 40}},
+          WipeSandboxed{{"no-new-privileges", "seccomp"}},
+          WipeWantsJournalFile{},
+          WipeWroteJournalFile{}};
 }
 
 TEST(WipeMessage, TaskComesAsItWent) {
@@ -70,7 +76,9 @@ TEST(WipeMessage, KindsThatThereAreNotAreRefused) {
   Bytes message = encode(WipeReport(WipeCleared{}));
   message.at(1) = std::byte{23};
   EXPECT_THROW(parse_wipe_report(message), Error);
-  EXPECT_THROW(parse_wipe_order(encode(WipeReport(WipeFailed{}))), Error);
+  Bytes order = encode(WipeOrder(WipeGo{}));
+  order.at(1) = std::byte{4};
+  EXPECT_THROW(parse_wipe_order(order), Error);
 }
 
 TEST(WipeMessage, ChannelGivesPacketsAndThenTheEnd) {
@@ -83,6 +91,24 @@ TEST(WipeMessage, ChannelGivesPacketsAndThenTheEnd) {
   EXPECT_TRUE(std::holds_alternative<WipeCleared>(parse_wipe_report(ours.receive().value())));
   EXPECT_EQ(std::get<WipeNote>(parse_wipe_report(ours.receive().value())).text, "two");
   EXPECT_FALSE(ours.receive());
+}
+
+TEST(WipeMessage, DescriptorsGoAlong) {
+  auto [ours, fd] = WipeChannel::pair();
+  const WipeChannel theirs(std::move(fd));
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reading(ends[0]);
+  UniqueFd writing(ends[1]);
+  ours.send_with(encode(WipeOrder(WipeJournalFile{})), writing);
+  ours.send(encode(WipeOrder(WipeJournalReplaced{})));
+  const std::optional<WipePacket> with = theirs.receive_packet(), without = theirs.receive_packet();
+  ASSERT_TRUE(with && with->fd && without);
+  EXPECT_FALSE(without->fd);
+  EXPECT_TRUE(std::holds_alternative<WipeJournalFile>(parse_wipe_order(with->message)));
+  EXPECT_EQ(::write(with->fd.get(), "x", 1), 1);
+  char read = 0;
+  EXPECT_EQ(::read(reading.get(), &read, 1), 1);
 }
 
 TEST(WipeMessage, MovementsAreDroppedRatherThanWaitedFor) {

@@ -67,3 +67,51 @@ media_of() {  # NAME LOOP...
 dossier() { python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"; }
 # Waits for what will come; a test that hangs is ended by its time limit.
 until_true() { until "$@" 2>/dev/null; do sleep 0.05; done; }
+
+# ---- Four disks in one command.
+four_disks() {  # NAME MiB: $name-1.img … and $four
+  four=()
+  local i
+  for i in 1 2 3 4; do
+    disk "$1-$i.img" "$2"
+    four+=("$loop")
+  done
+}
+gone() { ! kill -0 "$1" 2>/dev/null; }
+# In the background, until every disk has a process that has it open and waits for leave: the key's passphrase comes from a
+# pipe, so nothing has been written yet. Sets $parent and, by the place in $four, $child.
+begin_four() {  # NAME [OPTIONS]
+  rm -f secret
+  mkfifo secret
+  media_of "$1" "${four[@]}"
+  passphrase=$scratch/secret as $operator run --approval "$1.2" "${media[@]}" -o "$1.3" "${@:2}" >.out 2>.err </dev/null &
+  shell=$!
+  exec 9<>secret  # so that neither end waits for the other
+  child=()
+  local i pid
+  for i in 0 1 2 3; do
+    until [[ -n ${child[i]-} ]]; do
+      kill -0 "$shell" || { wait "$shell"; code=$?; fail "it did not begin"; }
+      for pid in $(pgrep -f 'qcbak internal wipe' || true); do
+        [[ $(readlink /proc/"$pid"/fd/* 2>/dev/null) == *"${four[i]}"* ]] && child[i]=$pid
+      done
+      sleep 0.05
+    done
+  done
+  processes=("${child[@]}")
+  parent=$(ps -o ppid= -p "${child[0]}")
+  parent=${parent// /}
+}
+give_leave() {
+  cat "home-$operator/passphrase" >&9
+  exec 9>&-
+}
+runs_of() { dossier "$1" 'len(d["runs"])'; }
+has_runs() { [[ -e $1 && $(runs_of "$1") == "$2" ]]; }
+ended() {  # sets $code
+  code=0
+  wait "$shell" || code=$?
+  processes=()
+  out=$(<.out)
+  err=$(<.err)
+}

@@ -1,6 +1,8 @@
 #include "wipe/journal.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,6 +216,46 @@ TEST(FirmwareRecord, IsReadFromNothingButItsWhole) {
   refuses_parts(remains_bytes(*step.remains), [](ByteView bytes) { parse_remains(bytes); });
   EXPECT_EQ(parse_hidden_removal(hidden_removal_bytes(*step.hidden)), step.hidden);
   EXPECT_EQ(parse_remains(remains_bytes(*step.remains)), step.remains);
+}
+
+// A directory in which another process makes the files.
+class PlaceOfTest final : public JournalPlace {
+ public:
+  explicit PlaceOfTest(std::string path) : path_(std::move(path)) {}
+  UniqueFd make() override {
+    UniqueFd fd(::open((path_ + ".new").c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    EXPECT_EQ(::flock(fd.get(), LOCK_EX | LOCK_NB), 0);
+    return fd;
+  }
+  void take_its_place() override {
+    rename_durably(path_ + ".new", path_);
+    ++times;
+  }
+  int times = 0;
+
+ private:
+  std::string path_;
+};
+
+TEST_F(JournalTest, LongOneIsMadeAnewThroughItsPlace) {
+  Progress large;
+  const RangeSet many = ranges(1ULL << 40, RangeSet::kRangeLimit);
+  large.steps.assign(kPlanStepLimit, {Time{1}, Time{2}, 3, 4, 5, 6, 7, many, many, many, many, many});
+  PlaceOfTest place(path_);
+  std::uint64_t count = 0;
+  {
+    Journal journal = Journal::create(path_, beginning());
+    journal.use_place(place);
+    while (place.times < 2) {
+      large.steps[0].watermark = ++count;
+      journal.append(large);
+      EXPECT_EQ(opening_fails_with(), ErrorCode::busy);
+    }
+    large.steps[0].watermark = ++count;
+    journal.append(large);
+  }
+  EXPECT_LT(read_file(path_, kFileLimit).size(), kJournalRewriteBytes);
+  EXPECT_EQ(Journal::open(path_).last(), large);
 }
 
 }  // namespace
