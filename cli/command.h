@@ -160,6 +160,7 @@ Command wipe_inspect_command();
 Command wipe_request_command();
 Command wipe_approve_command();
 Command wipe_run_command();
+Command wipe_resume_command();
 Command wipe_validate_command();
 Command wipe_certificate_command();
 Command wipe_confirm_command();

@@ -1,4 +1,4 @@
-// qcbak wipe run
+// qcbak wipe run, resume
 #include <algorithm>
 
 #include "base/error.h"
@@ -349,14 +349,45 @@ void require_sound(const Invocation& invocation, const Job& job) {
         .with_hint(std::string(tr("keep the journal; look at the clock, the keys given, and the dossier")));
 }
 
-ExitCode run(const Invocation& invocation) {
-  Job job = job_of(invocation);
+ExitCode wipe(const Invocation& invocation, Job job) {
   if (invocation.arguments.has("dry-run")) return rehearse(invocation, job);
   WipeObserver nobody;
   const auto outcomes =
       run_media(invocation, job.dossier, job.tasks, options_of(invocation, job, Rehearsal::no), nobody);
   require_sound(invocation, job);
   return tell(invocation, job, outcomes);
+}
+
+ExitCode run(const Invocation& invocation) { return wipe(invocation, job_of(invocation)); }
+
+// The same, but nothing is begun.
+ExitCode resume(const Invocation& invocation) {
+  Job job = job_of(invocation);
+  for (const WipeTask& task : job.tasks)
+    if (!exists(task.journal))
+      refuse(say("there is no journal {}: the wipe of serial {} was not begun", printable(task.journal),
+                 one_line(task.requested.serial)),
+             std::string(tr("begin it with: qcbak wipe run")));
+  return wipe(invocation, std::move(job));
+}
+
+std::vector<Option> run_options() {
+  return {{"approval", "FILE", "the approved dossier"},
+          {.name = "confirm",
+           .value = "LAST6",
+           .help = "the last six characters of a disk's serial, as they stand on its label; once for each disk",
+           .times = Option::Times::many},
+          {.name = "device",
+           .value = "DEVICE",
+           .help = "the disk, where it reports no serial; as often as --confirm, in the same order",
+           .times = Option::Times::many},
+          {"give-up-after", "DURATION",
+           "how long a disk may take for one request before it is given up; 10min without it"},
+          {"dry-run", "", "check everything, and write nothing"},
+          {"journal", "FILE", "where the job's journal lies; beside the new dossier without it"},
+          dossier_output_option(),
+          signing_key_option(),
+          people_option()};
 }
 
 }  // namespace
@@ -366,32 +397,13 @@ Command wipe_run_command() {
       .name = "wipe run",
       .summary = "Wipe disks that were approved for it",
       .description =
-          "Overwrites disks of an approved dossier by the approved plan, reads them back, and writes a copy of the "
-          "dossier "
-          "with what was done, signed with your own key. Several run side by side, each in a process of its own; the "
-          "dossier "
-          "gets each as it comes to its end. A disk is found by its serial; where the serial was entered by hand it is "
-          "named "
-          "with --device. What is in use, or not the disk that was approved, is refused. An interrupted run goes on "
-          "from its "
+          "Overwrites disks of an approved dossier by the approved plan, reads them back, and writes a copy of the dossier "
+          "with what was done, signed with your own key. Several run side by side, each in a process of its own; the dossier "
+          "gets each as it comes to its end. A disk is found by its serial; where the serial was entered by hand it is named "
+          "with --device. What is in use, or not the disk that was approved, is refused. An interrupted run goes on from its "
           "journal with the same command. Exit code 6: destroy a medium physically.",
       .operands = {"[ID]", 0, 1},
-      .options = {{"approval", "FILE", "the approved dossier"},
-                  {.name = "confirm",
-                   .value = "LAST6",
-                   .help = "the last six characters of a disk's serial, as they stand on its label; once for each disk",
-                   .times = Option::Times::many},
-                  {.name = "device",
-                   .value = "DEVICE",
-                   .help = "the disk, where it reports no serial; as often as --confirm, in the same order",
-                   .times = Option::Times::many},
-                  {"give-up-after", "DURATION",
-                   "how long a disk may take for one request before it is given up; 10min without it"},
-                  {"dry-run", "", "check everything, and write nothing"},
-                  {"journal", "FILE", "where the job's journal lies; beside the new dossier without it"},
-                  dossier_output_option(),
-                  signing_key_option(),
-                  people_option()},
+      .options = run_options(),
       .examples = {{"qcbak wipe run --approval 2.json --public-key people.pem --confirm 00A1B2 -o 3.json",
                     "finds the disk by its serial"},
                    {"qcbak wipe run --approval 2.json --confirm 00A1B2 --confirm 00A1B3 -o 3.json",
@@ -399,6 +411,22 @@ Command wipe_run_command() {
                    {"qcbak wipe run --approval 2.json --device /dev/sdb --confirm 00A1B2 --dry-run",
                     "what would be done"}},
       .run = run,
+      .common = Command::Common::output_only,
+  };
+}
+
+Command wipe_resume_command() {
+  return {
+      .name = "wipe resume",
+      .summary = "Go on with a wipe that was interrupted",
+      .description =
+          "The same as the \"wipe run\" that was interrupted, with the same options; but it refuses to begin anything: each "
+          "medium must have its journal beside the new dossier.",
+      .operands = {"[ID]", 0, 1},
+      .options = run_options(),
+      .examples = {{"qcbak wipe resume --approval 2.json --public-key people.pem --confirm 00A1B2 -o 3.json",
+                    "goes on from 3.json.journal"}},
+      .run = resume,
       .common = Command::Common::output_only,
   };
 }

@@ -18,6 +18,7 @@ for megabytes in 32 128 512; do
   ((megabytes < 512)) || fail "it cannot be interrupted"
 done
 
+verb=resume
 begin_four $name --give-up-after 120s
 kill -STOP "${child[2]}"
 give_leave

@@ -13,6 +13,8 @@ ends 2 as $operator run --approval healthy.2 "${media[@]}" --device "${four[0]}"
 err_has "not as many --device as --confirm"
 ends 2 as $operator run --approval healthy.2 "${media[@]}" --confirm "${media[1]}" --device "${four[0]}" -o healthy.3
 err_has "was confirmed twice"
+ends 5 as $operator resume --approval healthy.2 "${media[@]}" -o healthy.3
+err_has "was not begun"
 ok as $operator run --approval healthy.2 "${media[@]}" --dry-run --json
 is "$(json_lines 'sorted(l["medium"] for l in d)')" "[1, 2, 3, 4]"
 for i in 1 2 3 4; do cmp -s <(yes "$old_text" | head -c $((24 << 20))) "healthy-$i.img" || fail "a dry run wrote"; done

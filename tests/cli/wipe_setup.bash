@@ -84,7 +84,7 @@ begin_four() {  # NAME [OPTIONS]
   rm -f secret
   mkfifo secret
   media_of "$1" "${four[@]}"
-  passphrase=$scratch/secret as $operator run --approval "$1.2" "${media[@]}" -o "$1.3" "${@:2}" >.out 2>.err </dev/null &
+  passphrase=$scratch/secret as $operator "${verb:-run}" --approval "$1.2" "${media[@]}" -o "$1.3" "${@:2}" >.out 2>.err </dev/null &
   shell=$!
   exec 9<>secret  # so that neither end waits for the other
   child=()
