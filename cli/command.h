@@ -165,5 +165,10 @@ Command wipe_validate_command();
 Command wipe_certificate_command();
 Command wipe_confirm_command();
 Command wipe_destroyed_command();
+Command wipe_media_command();
+Command wipe_status_command();
+Command wipe_reject_command();
+Command wipe_export_command();
+Command wipe_import_command();
 
 }  // namespace qcbak::cli

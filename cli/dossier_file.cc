@@ -10,6 +10,7 @@
 #include "cli/new_file.h"
 #include "cli/text.h"
 #include "crypto/public_key_file.h"
+#include "evidence/certificate.h"
 
 namespace qcbak::cli {
 namespace {
@@ -64,7 +65,7 @@ bool is_dossier(const std::string& path) {
 
 evidence::Dossier read_dossier(const std::string& path) {
   const Bytes text = read_file(path, evidence::kDossierLimit);
-  return in_context(printable(path), [&] { return evidence::parse_dossier(as_text(text)); });
+  return in_context(printable(path), [&] { return evidence::parse_dossier(evidence::parse_certificate(as_text(text)).dossier); });
 }
 
 std::vector<evidence::DossierFinding> judge(const Invocation& invocation, const evidence::Dossier& dossier) {
@@ -83,7 +84,7 @@ evidence::Dossier read_sound_dossier(const Invocation& invocation, const std::st
         .with_hint(std::string(tr("make one: qcbak wipe request DEVICE --plan NAME --reason R -o FILE")));
   evidence::Dossier dossier;
   try {
-    dossier = evidence::parse_dossier(as_text(text));
+    dossier = evidence::parse_dossier(evidence::parse_certificate(as_text(text)).dossier);
   } catch (const Error& error) {
     throw refuse(translate_message(error.what()));
   }

@@ -28,9 +28,10 @@ int main(int argc, char** argv) {
               login_command(), logout_command(),
               wipe_list_command(), wipe_plans_command(), wipe_inspect_command(), wipe_request_command(), wipe_approve_command(),
               wipe_run_command(), wipe_resume_command(), wipe_validate_command(), wipe_certificate_command(), wipe_confirm_command(), wipe_destroyed_command(),
+              wipe_media_command(), wipe_status_command(), wipe_reject_command(), wipe_export_command(), wipe_import_command(),
           },
       .later = {"wal",        "mount",         "agent",          "drill",     "replica",    "report",      "incident",
-                "guard",      "wipe status",   "wipe media",     "wipe reject", "wipe import", "key rotate",     "key custody", "key keygen", "key domain",    "key verify",     "key share", "key combine"},
+                "guard",      "key rotate",     "key custody", "key keygen", "key domain",    "key verify",     "key share", "key combine"},
       .examples =
           {
               {"export QCBAK_REPO=/srv/backup QCBAK_PASSWORD_FILE=/root/qcbak.password", "what the following use"},

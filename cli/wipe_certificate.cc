@@ -1,6 +1,8 @@
 // qcbak wipe certificate
 #include "base/error.h"
+#include "cli/daemon_call.h"
 #include "cli/dossier_file.h"
+#include "cli/kept_dossier.h"
 #include "cli/messages.h"
 #include "cli/new_file.h"
 #include "cli/text.h"
@@ -36,18 +38,43 @@ void put(const Invocation& invocation, const std::string& text) {
   file.keep();
 }
 
+evidence::LogRange range_in(const Json& log) {
+  const auto number = [&](const char* name) { return log.at(name).get<std::uint64_t>(); };
+  return {number("first"), number("last"), number("head_number"), log.at("head").get<std::string>()};
+}
+
+bool is_to_be_certified(const KeptDossier& kept) {
+  const auto& validation = kept.dossier.validation;
+  return kept.reply.at("certified").is_null() && validation && validation->decision == evidence::Decision::accept;
+}
+
+// What is certified, with the range of the log that speaks of it. An operand that is a file is one; any other is an id.
+struct Certified {
+  evidence::Dossier dossier;
+  std::optional<evidence::LogRange> log;
+};
+Certified certified(const Invocation& invocation) {
+  const std::string& named = invocation.arguments.operands().front();
+  if (exists(named)) return {read_sound_dossier(invocation, named, ErrorCode::damaged), {}};
+  KeptDossier kept = fetch_dossier(named);
+  if (is_to_be_certified(kept))
+    kept = kept_dossier(ask_daemon(control::Method::post, "/v1/wipes/" + kept.dossier.request.id + "/certify", Json::object()));
+  const Json& log = kept.reply.at("certified");
+  return {std::move(kept.dossier), log.is_null() ? std::nullopt : std::optional(range_in(log))};
+}
+
 ExitCode run_certificate(const Invocation& invocation) {
   const std::string format = invocation.arguments.value("format").value_or("json");
   if (format != "json" && format != "html")
     throw Error(ErrorCode::usage, say("\"{}\" is no format of a certificate", printable(format)))
         .with_hint(std::string(tr("give json or html")));
-  const evidence::Dossier dossier =
-      read_sound_dossier(invocation, invocation.arguments.operands().front(), ErrorCode::damaged);
+  const Certified found = certified(invocation);
+  const evidence::Dossier& dossier = found.dossier;
   const Missing missing = missing_certificate(dossier);
   if (format == "html")
-    put(invocation, evidence::certificate_page(dossier, {}));
+    put(invocation, evidence::certificate_page(dossier, {}, found.log));
   else if (missing.why.empty())
-    put(invocation, evidence::encode(dossier));
+    put(invocation, encode(evidence::Certificate{evidence::encode(dossier), found.log}));
   if (!missing.why.empty())
     invocation.output.warn(missing.code == ExitCode::destroy
                                ? say("{}; have it destroyed physically", missing.why)
@@ -64,8 +91,9 @@ Command wipe_certificate_command() {
       .description =
           "Writes the certificate of a dossier that was accepted: as JSON, which is the dossier itself and what \"qcbak "
           "verify-evidence\" checks, or as a page to print, in Vietnamese and English. A medium that was not cleared gets "
-          "none: the page says so, and the exit code is 6 where it is to be destroyed, else 5.",
-      .operands = {"FILE", 1, 1},
+          "none: the page says so, and the exit code is 6 where it is to be destroyed, else 5. Of a wipe that the daemon keeps, the "
+          "certificate also names the entries of the audit log about it.",
+      .operands = {"FILE|ID", 1, 1},
       .options = {{"format", "FORMAT", "json or html; json without it"},
                   {.name = "output", .value = "FILE", .help = "where it goes; standard output without it", .letter = 'o'},
                   people_option()},

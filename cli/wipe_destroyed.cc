@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cli/dossier_file.h"
+#include "cli/kept_dossier.h"
 #include "cli/messages.h"
 #include "cli/text.h"
 #include "crypto/hash.h"
@@ -106,16 +107,31 @@ evidence::Destruction destruction_of(const Invocation& invocation, const evidenc
   return destruction;
 }
 
-ExitCode run(const Invocation& invocation) {
-  const std::string& from = dossier_operand(invocation);
-  const std::string path = dossier_output(invocation);
-  evidence::Dossier dossier = read_sound_dossier(invocation, from, ErrorCode::refused);
+void require_open(const evidence::Dossier& dossier) {
   if (!dossier.approval)
     throw Error(ErrorCode::refused, std::string(tr("nobody has approved this request")))
         .with_hint(std::string(tr("have it approved: qcbak wipe approve FILE -o FILE")));
   if (dossier.validation)
     throw Error(ErrorCode::refused, std::string(tr("this dossier was validated already")))
         .with_hint(std::string(tr("request it with --plan destroy")));
+}
+
+ExitCode run_by_id(const Invocation& invocation) {
+  const KeptDossier kept = fetch_dossier(invocation.arguments.operands().front());
+  require_open(kept.dossier);
+  evidence::Dossier dossier = kept.dossier;
+  evidence::Destruction& destruction = evidence::add(dossier, destruction_of(invocation, dossier));
+  tell_kept(invocation, sign_and_send(invocation, kept, dossier, destruction.by),
+            say("next: another person types: qcbak wipe validate {} --accept", dossier.request.id.substr(0, 8)));
+  return ExitCode::done;
+}
+
+ExitCode run(const Invocation& invocation) {
+  if (is_by_id(invocation)) return run_by_id(invocation);
+  const std::string& from = dossier_operand(invocation);
+  const std::string path = dossier_output(invocation);
+  evidence::Dossier dossier = read_sound_dossier(invocation, from, ErrorCode::refused);
+  require_open(dossier);
   evidence::Destruction& destruction = evidence::add(dossier, destruction_of(invocation, dossier));
   sign_dossier(invocation, dossier, destruction.by, open_signer(invocation));
   write_dossier(path, dossier);
@@ -133,8 +149,8 @@ Command wipe_destroyed_command() {
       .description =
           "Adds to a copy of the dossier how, where and when a medium was destroyed, who saw it, and the hashes of "
           "photographs, signed with your own key. It has to have been approved for that, or not to have been cleared. "
-          "Another person validates it, and then it has a certificate.",
-      .operands = {"FILE", 1, 1},
+          "Another person validates it, and then it has a certificate. Without -o it goes to the dossier that the daemon keeps.",
+      .operands = {"FILE|ID", 1, 1},
       .options =
           {{"medium", "N", "which of the dossier's media, counted from 1; the only one that is left without it"},
            {"method", "METHOD", "shred, disintegrate, pulverize, incinerate or melt"},

@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 #include "daemon/account_requests.h"
+#include "daemon/media_requests.h"
 #include "daemon/people_requests.h"
 #include "daemon/plan_requests.h"
 #include "daemon/replies.h"
 #include "daemon/request_target.h"
+#include "daemon/wipe_requests.h"
 
 namespace qcbak::daemon {
 namespace {
@@ -144,6 +146,8 @@ Json result_of(const ApiView& view, const Request& request, const Caller& caller
   if (path[1] == "runs" && path.size() >= 3) return run_request(view, request, target, caller);
   if (path[1] == "plans") return plan_request(view, request, target, caller, now);
   if (path[1] == "review" && path.size() == 2) return review_request(view, request, caller, now);
+  if (path[1] == "media") return media_request(view, request, target, caller, now);
+  if (path[1] == "wipes") return wipe_request(view, request, target, caller, now);
   if (path[1] == "people") return people_request(view, request, target, caller, now);
   if (request.method != "GET" || path.size() != 2) throw Error(ErrorCode::usage, "there is no such request");
   Json jobs = Json::array();

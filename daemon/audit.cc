@@ -18,12 +18,7 @@ std::string limited(const std::string& text) {
   return text.size() <= kTextLimit ? text : text.substr(0, kTextLimit) + "…";
 }
 
-Json who(const Caller& caller) {
-  Json json{{"user", caller.name}, {"uid", caller.uid}};
-  if (!caller.login_name.empty()) json["login"] = caller.login_name;
-  if (!caller.address.empty()) json["address"] = caller.address;
-  return json;
-}
+Json who(const Caller& caller) { return as_in_log(caller); }
 
 Json about(const Run& run) {
   Json json{{"job", run.job}, {"run", run.id}, {"reason", name_of(run.reason)}, {"try", run.tries}};
@@ -33,6 +28,13 @@ Json about(const Run& run) {
 }
 
 }  // namespace
+
+Json as_in_log(const Caller& caller) {
+  Json json{{"user", caller.name}, {"uid", caller.uid}};
+  if (!caller.login_name.empty()) json["login"] = caller.login_name;
+  if (!caller.address.empty()) json["address"] = caller.address;
+  return json;
+}
 
 AuditLog::AuditLog(const Vault& vault, const Clock& clock, Random& random)
     : vault_(vault), clock_(clock), random_(random) {}
@@ -166,6 +168,8 @@ void AuditLog::plan_decided(const Plan& plan, bool approved, const std::string& 
   add(entry, statement);
   append(std::move(entry));
 }
+
+void AuditLog::about_media(Json act) { append(std::move(act)); }
 
 void AuditLog::request_refused(const std::string& what, const Caller& caller, const std::string& why) {
   constexpr std::int64_t kMinute_ns = 60'000'000'000;

@@ -17,6 +17,9 @@
 
 namespace qcbak::daemon {
 
+// As `by` of an act.
+nlohmann::json as_in_log(const Caller& caller);
+
 class AuditLog {
  public:
   // Entries are signed and sealed for the domain "system", or, where there is none, for the first.
@@ -48,6 +51,7 @@ class AuditLog {
   void plan_submitted(const Plan& plan, const Caller& caller);
   void plan_decided(const Plan& plan, bool approved, const std::string& reason,
                     const std::optional<SignedStatement>& statement, const Caller& caller);
+  void about_media(nlohmann::json act);  // docs/media.md "What an act says"
 
  private:
   void append(nlohmann::json entry);

@@ -18,11 +18,13 @@ Json json_of(const ApiView& view, const Person& person, Time now) {
   Json json{{"name", person.name},
             {"locked", person.locked},
             {"fingerprint", nullptr},
+            {"key", nullptr},
             {"since", nullptr},
             {"added_by", nullptr},
             {"account", nullptr}};
   if (person.key) {
     json["fingerprint"] = crypto::fingerprint(*person.key);
+    json["key"] = person.key->hex();
     json["since"] = format_time(person.since);
     json["added_by"] = person.added_by;
   }

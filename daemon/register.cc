@@ -97,7 +97,11 @@ SignedStatement signed_statement_in(const Json& act) {
 
 std::string_view name_of(PlanState state) { return kStates[static_cast<std::size_t>(state)]; }
 
-Register::Register(Database& database) : database_(database), accounts_(database) {
+Register::Register(Database& database)
+    : database_(database),
+      accounts_(database),
+      inventory_(database),
+      dossiers_(database, inventory_, [this](const std::string& name) { return person(name); }) {
   database_.transaction([&] {
     database_.execute(kSchema);
     if (!database_.prepare("SELECT taken FROM register_log").step())
@@ -114,16 +118,17 @@ std::uint64_t Register::entries_taken() {
 void Register::catch_up(repository::Repository& repository) {
   repository.refresh_log();
   const std::string config = repository.config_hash().hex();
+  log_end_ = {repository.log().head.number, repository.log().head.hash.hex(), Time{}};
   const std::uint64_t taken = entries_taken();
   if (taken >= repository.log().head.number) return;
   database_.transaction([&] {
     repository.for_each_log_entry(
-        taken + 1, repository.log().head.number, [&](const repository::LogEntry& entry, const crypto::Sha256&) {
+        taken + 1, repository.log().head.number, [&](const repository::LogEntry& entry, const crypto::Sha256& hash) {
           const auto* audit = std::get_if<repository::Audit>(&entry.event);
           if (audit == nullptr) return;
           const Json act = Json::parse(audit->json, nullptr, false);
           try {
-            if (act.is_object()) apply(act, entry.time, config);
+            if (act.is_object()) apply(act, {entry.number, hash.hex(), entry.time}, config);
           } catch (const Json::exception&) {
             say(Level::warning,
                 "log entry " + std::to_string(entry.number) + " counts for nothing: it lacks something");
@@ -138,7 +143,27 @@ void Register::catch_up(repository::Repository& repository) {
   });
 }
 
-void Register::apply(const Json& act, Time time, const std::string& repository) {
+void Register::rehearse(const std::vector<Json>& acts, Time now, const std::string& repository) {
+  struct NothingIsKept {};
+  LogPlace place{log_end_.number, "", now};
+  try {
+    database_.transaction([&] {
+      for (const Json& act : acts) {
+        ++place.number;
+        inventory_.apply(act, now);
+        dossiers_.apply(act, place, repository);
+      }
+      throw NothingIsKept();
+    });
+  } catch (const NothingIsKept&) {
+    // As it was meant.
+  } catch (const Json::exception&) {
+    throw Error(ErrorCode::usage, "the request lacks something");
+  }
+}
+
+void Register::apply(const Json& act, const LogPlace& place, const std::string& repository) {
+  const Time time = place.time;
   const std::string kind = act.value("act", "");
   if (kind == "person.key")
     apply_key(act, time, repository);
@@ -149,6 +174,8 @@ void Register::apply(const Json& act, Time time, const std::string& repository) 
   else if (kind == "plan.approved" || kind == "plan.rejected")
     apply_decision(act, time, repository);
   accounts_.apply(act, time);
+  inventory_.apply(act, time);
+  dossiers_.apply(act, place, repository);
 }
 
 void Register::apply_key(const Json& act, Time time, const std::string& repository) {

@@ -13,7 +13,7 @@ namespace qcbak::daemon {
 
 inline constexpr std::size_t kConnectionsLimit = 256;
 inline constexpr std::size_t kRequestHeaderLimit = 8U << 10;
-inline constexpr std::size_t kRequestBodyLimit = 256U << 10;
+inline constexpr std::size_t kRequestBodyLimit = 1U << 20;
 inline constexpr std::int64_t kConnectionLimit_s = 30;  // for one request, one reply, or doing nothing
 inline constexpr const char* kJsonType = "application/json";
 

@@ -357,6 +357,15 @@ std::string integrity(const Dossier& dossier) {
          "FILE --public-key people.pem</code></p>\n";
 }
 
+std::string log_range(const std::optional<LogRange>& log) {
+  if (!log) return "";
+  const std::string entries = std::to_string(log->first) + "–" + std::to_string(log->last);
+  return heading("Trong nhật ký kiểm toán", "in the audit log") + "<p>" +
+         both("Các mục " + entries + "; khi cấp, nhật ký kết thúc ở mục " + std::to_string(log->head_number) + ":",
+              "Entries " + entries + "; when this was certified the log ended with entry " + std::to_string(log->head_number) + ":") +
+         "<br>" + code(log->head) + "<br><code>qcbak audit export</code></p>\n";
+}
+
 std::string title(const std::string& vietnamese, const std::string& english, const Dossier& dossier, std::size_t medium) {
   return "<h1>" + vietnamese + "</h1><p class=\"en\">" + english + "</p><p>" + "Số / No. " +
          code(dossier.request.id + "-" + std::to_string(medium + 1)) + "</p>\n";
@@ -447,13 +456,20 @@ std::string page_of(const Dossier& dossier, std::size_t medium, const std::vecto
                                                     : certificate_of_destruction(dossier, medium);
 }
 
+// Of what is no certificate there is none.
+std::string log_range_of(const Dossier& dossier, std::size_t medium, const std::vector<DossierFinding>& findings,
+                         const std::optional<LogRange>& log) {
+  return findings.empty() && why_no_certificate(dossier, medium).empty() ? log_range(log) : "";
+}
+
 }  // namespace
 
-std::string certificate_page(const Dossier& dossier, const std::vector<DossierFinding>& findings) {
+std::string certificate_page(const Dossier& dossier, const std::vector<DossierFinding>& findings,
+                             const std::optional<LogRange>& log) {
   std::string out = "<!DOCTYPE html>\n<html lang=\"vi\"><head><meta charset=\"utf-8\"><title>" + dossier.request.id +
                     "</title><style>" + kStyle + "</style></head><body>\n";
   for (std::size_t medium = 0; medium < dossier.request.media.size(); ++medium)
-    out += "<section>\n" + page_of(dossier, medium, findings) + "</section>\n";
+    out += "<section>\n" + page_of(dossier, medium, findings) + log_range_of(dossier, medium, findings, log) + "</section>\n";
   return out + "</body></html>\n";
 }
 
