@@ -5,10 +5,9 @@ if ((EUID != 0)) || [[ ! -w /dev/loop-control ]] || ! command -v losetup setpriv
   echo "skipped: it needs root and loop devices"
   exit 77
 fi
-loops=()
+source "$here/../loops.bash"
 clean_up_media() {
-  local each
-  for each in "${loops[@]}"; do losetup -d "$each" 2>/dev/null; done
+  detach_loops
   finish
 }
 trap clean_up_media EXIT
@@ -37,17 +36,6 @@ bench() {  # PERSON wipe-command...: as root on a bench without a daemon, with t
   QCBAK_SOCKET=$scratch/no-daemon QCBAK_SIGN_PASSWORD_FILE=$scratch/home-$person/passphrase "$QCBAK" wipe "$@" \
     --signing-key "$scratch/home-$person/.config/qcbak/signing.key" --public-key "$scratch/people.pem"
 }
-loop_over() {  # FILE: sets $loop
-  local tries
-  for ((tries = 0; tries < 50; ++tries)); do
-    if loop=$(losetup --find --show "$1" 2>/dev/null); then
-      loops+=("$loop")
-      return
-    fi
-    sleep 0.2
-  done
-  fail "no loop device"
-}
 disk() {  # FILE MiB: sets $loop
   head -c "$2M" /dev/urandom >"$1"
   loop_over "$1"
@@ -59,7 +47,6 @@ for person in $officer $approver $operator $validator $other; do
   ok q $person user enrol
   cat "home-$person/.config/qcbak/signing.key.pub" >>people.pem
 done
-standing() { ok q $other wipe media show "$1" --json; json 'd["step"]'; }
 stands() {
   ok q $other wipe media show "$1" --json
   is "$(json 'd["step"]')" "$2"
@@ -146,7 +133,7 @@ ends 5 q $other wipe certificate "$id"
 ok q $validator wipe validate "$id" --accept
 stands TS-1 validated
 ends 5 q $officer wipe confirm "$id"
-err_has "cannot follow on that"
+err_has "nothing of it is certified yet"
 ok q $other wipe certificate "$id" --format html -o "home-$other/certificate.html"
 grep -q "in the audit log" "home-$other/certificate.html" || fail "the certificate does not name the log"
 stands TS-1 certified
@@ -194,6 +181,25 @@ is "$(everything)" "$before"
 ends 5 q $officer wipe request "TS 3/2026" --plan nist-clear --reason disposal
 err_has "state-secret"
 stands "TS 3/2026" registered
+# It is destroyed, and that has a certificate of its own.
+ok q $officer wipe request "TS 3/2026" --plan destroy --reason disposal --json
+secret=$(json 'd["id"]')
+ends 5 q $officer wipe destroyed "$secret" --method shred --particle-size 2mm --witness "Tran Thi B"
+ok q $approver wipe approve "$secret"
+echo shreds >public/shreds.jpg
+ends 5 q $operator wipe destroyed "$secret" --method shred --particle-size 2mm --witness "Tran Thi B"
+err_has "does not have the role asset-officer"
+stands "TS 3/2026" approved
+ok q $officer wipe destroyed "$secret" --method shred --particle-size 2mm --witness "Tran Thi B" --photograph public/shreds.jpg
+stands "TS 3/2026" destroyed
+ends 5 q $officer wipe validate "$secret" --accept
+ok q $validator wipe validate "$secret" --accept
+ok q $other wipe certificate "$secret" --format html -o "home-$other/destroyed.html"
+grep -q "Certificate of media destruction" "home-$other/destroyed.html" || fail "there is no certificate of destruction"
+grep -q "in the audit log" "home-$other/destroyed.html" || fail "it does not name the log"
+ok q $other wipe confirm "$secret"
+stands "TS 3/2026" destroyed
+ends 5 q $officer wipe request "TS 3/2026" --plan destroy --reason disposal
 ok q $officer wipe media quarantine TS-2 --reason "the label is torn off"
 stands TS-2 quarantine
 ok q $other wipe media list --list awaiting-disposal --json
