@@ -104,7 +104,7 @@ const std::string& dossier_operand(const Invocation& invocation) {
 std::string dossier_output(const Invocation& invocation) {
   const auto path = invocation.arguments.value("output");
   if (!path)
-    throw Error(ErrorCode::usage, std::string(tr("wipes through the daemon are not in this version, only those with files")))
+    throw Error(ErrorCode::usage, std::string(tr("the new dossier needs a name")))
         .with_hint(std::string(tr("give the dossier's file, and name the new one with -o FILE")));
   struct stat status {};
   if (::lstat(path->c_str(), &status) == 0)

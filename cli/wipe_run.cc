@@ -2,10 +2,12 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/unique_fd.h"
 #include "cli/dossier_file.h"
 #include "cli/messages.h"
 #include "cli/new_file.h"
 #include "cli/text.h"
+#include "cli/wipe_told.h"
 #include "cli/wipe_work.h"
 
 namespace qcbak::cli {
@@ -77,9 +79,10 @@ std::string device_with_serial(const evidence::RequestedMedium& medium) {
 }
 
 // Of the one that was typed at `index`.
-std::string device_of(const Arguments& arguments, std::size_t index, const evidence::RequestedMedium& medium) {
+std::string device_of(const Arguments& arguments, std::size_t index, std::size_t count,
+                      const evidence::RequestedMedium& medium) {
   const std::vector<std::string>& named = arguments.values("device");
-  if (!named.empty() && named.size() != arguments.values("confirm").size())
+  if (!named.empty() && named.size() != count)
     misused(std::string(tr("there are not as many --device as --confirm")),
             std::string(tr("name the disk of each with --device, in the same order, or of none")));
   if (!named.empty()) return named[index];
@@ -96,6 +99,7 @@ struct Job {
   std::string output;
   std::vector<std::size_t> media;  // all that were confirmed
   std::vector<WipeTask> tasks;     // of them, what is left to do
+  std::string next;                // for who comes after
 };
 
 bool is_one_signature(const evidence::Signed& one, const evidence::Signed& other) {
@@ -167,8 +171,8 @@ std::string journal_of(const Arguments& arguments, const Job& job, std::size_t m
   return media > 1 || exists(numbered) ? numbered : job.output + ".journal";
 }
 
-WipeTask task_of(const Arguments& arguments, const Job& job, std::size_t index, std::size_t medium) {
-  const std::vector<std::string>& typed = arguments.values("confirm");
+WipeTask task_of(const Arguments& arguments, const Job& job, const std::vector<std::string>& typed, std::size_t index,
+                 std::size_t medium) {
   WipeTask task;
   task.medium = medium;
   task.requested = job.dossier.request.media[medium];
@@ -176,15 +180,15 @@ WipeTask task_of(const Arguments& arguments, const Job& job, std::size_t index, 
   task.typed = typed[index];
   task.journal = journal_of(arguments, job, medium, typed.size());
   task.plan = evidence::plan_of(job.dossier, medium);
-  task.device = device_of(arguments, index, task.requested);
+  task.device = device_of(arguments, index, typed.size(), task.requested);
   return task;
 }
 
 const std::string& approval_of(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
-  if (!arguments.has("approval") || !arguments.operands().empty())
-    misused(std::string(tr("wipes through the daemon are not in this version, only those with files")),
-            std::string(tr("give the approved dossier with --approval FILE, and name the new one with -o FILE")));
+  if (!arguments.has("approval"))
+    misused(std::string(tr("wipe run wants the id of a wipe, or --approval FILE")),
+            std::string(tr("see those that the daemon keeps: qcbak wipe status")));
   if (!arguments.has("confirm"))
     misused(std::string(tr("wipe run wants --confirm LAST6")),
             std::string(tr("read the serial on the disk's label, and give its last six characters with --confirm")));
@@ -203,9 +207,10 @@ Job job_of(const Invocation& invocation) {
   take_up_bundle(invocation, job);
   for (std::size_t i = 0; i < job.media.size(); ++i) {
     if (new_run(job, job.media[i]) != nullptr) continue;
-    job.tasks.push_back(task_of(arguments, job, i, job.media[i]));
+    job.tasks.push_back(task_of(arguments, job, arguments.values("confirm"), i, job.media[i]));
     require_own_journal(job.dossier, job.tasks.back(), invocation.clock.now());
   }
+  job.next = say("next: another person types: qcbak wipe validate {} --accept -o FILE", printable(job.output));
   // Nothing is left to do for it: it is a bundle that is there already, as any other.
   if (job.tasks.empty()) dossier_output(invocation);
   return job;
@@ -268,7 +273,7 @@ void tell_as_text(Output& output, const Job& job) {
   const auto runs = new_runs(job);
   for (const evidence::WipeRun* run : runs) tell_run(output, job, *run);
   if (!output.quiet() && !runs.empty())
-    output.line(say("next: another person types: qcbak wipe validate {} --accept -o FILE", printable(job.output)));
+    output.line(job.next);
 }
 
 // One medium that has no run ends the command with its error, as any command; of several each error is told.
@@ -349,6 +354,90 @@ void require_sound(const Invocation& invocation, const Job& job) {
         .with_hint(std::string(tr("keep the journal; look at the clock, the keys given, and the dossier")));
 }
 
+// ---- Of a wipe that the daemon keeps
+
+enum class Start { first, again };
+
+constexpr std::string_view kBundles = "/var/lib/qcbak-wipe";
+
+// Where what is done here lies until the daemon has it, and the journals.
+std::string bundle_of(const Arguments& arguments, const std::string& id) {
+  if (const auto named = arguments.value("output")) return *named;
+  make_directories(std::string(kBundles));
+  return std::string(kBundles) + "/" + id + ".json";
+}
+
+std::string journal_by_id(const Arguments& arguments, const Job& job, std::size_t medium) {
+  return arguments.value("journal").value_or(job.output + "." + std::to_string(medium + 1) + ".journal");
+}
+
+// Those that were begun here, as they were confirmed then.
+std::vector<std::string> confirmed_before(const Arguments& arguments, const Job& job) {
+  constexpr std::size_t kTyped = 6;
+  std::vector<std::string> typed;
+  for (const std::size_t medium : media_left(job.dossier)) {
+    const std::string& serial = job.dossier.request.media[medium].serial;
+    if (exists(journal_by_id(arguments, job, medium)))
+      typed.push_back(serial.substr(serial.size() - std::min(serial.size(), kTyped)));
+  }
+  if (typed.empty())
+    refuse(std::string(tr("nothing of this wipe was interrupted here")),
+           std::string(tr("begin it: qcbak wipe run ID --confirm LAST6")));
+  return typed;
+}
+
+void require_sound(const Invocation& invocation, const KeptDossier& kept) {
+  const auto findings = evidence::check(kept.dossier, &kept.known, invocation.clock.now());
+  if (!findings.empty())
+    refuse(say("the daemon's dossier is altered or not in order: {}", finding_text(findings.front())),
+           std::string(tr("nothing was done; see it: qcbak wipe status ID")));
+}
+
+Job job_by_id(const Invocation& invocation, const KeptDossier& kept, const std::string& output, Start start) {
+  const Arguments& arguments = invocation.arguments;
+  require_sound(invocation, kept);
+  require_approved(kept.dossier);
+  Job job;
+  job.output = output;
+  job.approved = job.dossier = kept.dossier;
+  job.next = say("next: another person types: qcbak wipe validate {} --accept", kept.dossier.request.id.substr(0, 8));
+  const std::vector<std::string> typed = start == Start::again ? confirmed_before(arguments, job) : arguments.values("confirm");
+  job.media = media_to_wipe(job.dossier, typed);
+  for (std::size_t i = 0; i < job.media.size(); ++i) {
+    job.tasks.push_back(task_of(arguments, job, typed, i, job.media[i]));
+    job.tasks.back().journal = journal_by_id(arguments, job, job.media[i]);
+    require_own_journal(job.dossier, job.tasks.back(), invocation.clock.now());
+  }
+  return job;
+}
+
+ExitCode work_by_id(const Invocation& invocation, Start start) {
+  const std::string id = fetch_dossier(invocation.arguments.operands().front()).dossier.request.id;
+  const std::string output = bundle_of(invocation.arguments, id);
+  bring_bundle(invocation, output);  // of a run that came to its end without the daemon
+  const KeptDossier kept = fetch_dossier(id);
+  Job job = job_by_id(invocation, kept, output, start);
+  if (start == Start::first && invocation.arguments.has("dry-run")) return rehearse(invocation, job);
+  ToldDaemon told(invocation, kept, job.tasks);
+  const auto outcomes = run_media(invocation, job.dossier, job.tasks, options_of(invocation, job, Rehearsal::no), told);
+  told.interrupted(outcomes);
+  require_sound(invocation, job);
+  bring_bundle(invocation, output);
+  return tell(invocation, job, outcomes);
+}
+
+ExitCode run_by_id(const Invocation& invocation) {
+  if (invocation.arguments.has("approval"))
+    misused(std::string(tr("wipe run wants the id of a wipe, or --approval FILE")),
+            std::string(tr("see those that the daemon keeps: qcbak wipe status")));
+  if (!invocation.arguments.has("confirm"))
+    misused(std::string(tr("wipe run wants --confirm LAST6")),
+            std::string(tr("read the serial on the disk's label, and give its last six characters with --confirm")));
+  return work_by_id(invocation, Start::first);
+}
+
+// ---- Of a dossier in a file
+
 ExitCode wipe(const Invocation& invocation, Job job) {
   if (invocation.arguments.has("dry-run")) return rehearse(invocation, job);
   WipeObserver nobody;
@@ -358,10 +447,14 @@ ExitCode wipe(const Invocation& invocation, Job job) {
   return tell(invocation, job, outcomes);
 }
 
-ExitCode run(const Invocation& invocation) { return wipe(invocation, job_of(invocation)); }
+ExitCode run(const Invocation& invocation) {
+  if (!invocation.arguments.operands().empty()) return run_by_id(invocation);
+  return wipe(invocation, job_of(invocation));
+}
 
 // The same, but nothing is begun.
 ExitCode resume(const Invocation& invocation) {
+  if (!invocation.arguments.operands().empty()) return work_by_id(invocation, Start::again);
   Job job = job_of(invocation);
   for (const WipeTask& task : job.tasks)
     if (!exists(task.journal))
@@ -401,7 +494,9 @@ Command wipe_run_command() {
           "with what was done, signed with your own key. Several run side by side, each in a process of its own; the dossier "
           "gets each as it comes to its end. A disk is found by its serial; where the serial was entered by hand it is named "
           "with --device. What is in use, or not the disk that was approved, is refused. An interrupted run goes on from its "
-          "journal with the same command. Exit code 6: destroy a medium physically.",
+          "journal with the same command. Exit code 6: destroy a medium physically. With an id the daemon, which keeps the "
+          "dossier, is told of each state before it is entered, and gets the run; what is done while it does not answer is "
+          "brought by the next start.",
       .operands = {"[ID]", 0, 1},
       .options = run_options(),
       .examples = {{"qcbak wipe run --approval 2.json --public-key people.pem --confirm 00A1B2 -o 3.json",
@@ -421,11 +516,13 @@ Command wipe_resume_command() {
       .summary = "Go on with a wipe that was interrupted",
       .description =
           "The same as the \"wipe run\" that was interrupted, with the same options; but it refuses to begin anything: each "
-          "medium must have its journal beside the new dossier.",
+          "medium must have its journal beside the new dossier. With an id it goes on with every disk of that wipe whose journal "
+          "is on this machine, as it was confirmed when it began, and brings to the daemon what was done without it.",
       .operands = {"[ID]", 0, 1},
       .options = run_options(),
       .examples = {{"qcbak wipe resume --approval 2.json --public-key people.pem --confirm 00A1B2 -o 3.json",
-                    "goes on from 3.json.journal"}},
+                    "goes on from 3.json.journal"},
+                   {"qcbak wipe resume 4f0c91aa", "after the power was gone"}},
       .run = resume,
       .common = Command::Common::output_only,
   };

@@ -53,13 +53,19 @@ Json all_dossiers(const ApiView& view) {
   return all;
 }
 
-// Of what was signed elsewhere: who brings it has a hand in wipes here, and who signed it has the role for it.
+// Who signed has the role for it, whoever brings it.
+Caller signer_of(const ApiView& view, const std::string& signer) {
+  if (!user_id(signer)) throw Error(ErrorCode::refused, "this machine has no user \"" + signer + "\", who signed it");
+  Caller person = remote_caller(signer, "", view.config.roles);
+  if (person.roles.empty()) throw Error(ErrorCode::refused, "user " + signer + ", who signed it, has no role here");
+  return person;
+}
+
+// Of what was signed elsewhere: who brings it has a hand in wipes here.
 Json begin_imported(const ApiView& view, Act what, const std::string& signer, const Caller& caller, Time now) {
   const std::string& combined = view.config.approval.combined_roles;
   require(caller, {UserRole::asset_officer, UserRole::operating}, combined);
-  if (!user_id(signer)) throw Error(ErrorCode::refused, "this machine has no user \"" + signer + "\", who signed it");
-  const Caller person = remote_caller(signer, "", view.config.roles);
-  if (person.roles.empty()) throw Error(ErrorCode::refused, "user " + signer + ", who signed it, has no role here");
+  const Caller person = signer_of(view, signer);
   Json act = begin_act(view, what, person, now);
   act["by"] = as_in_log(caller);
   act["imported"] = true;
@@ -118,6 +124,7 @@ Json grow(const ApiView& view, const Request& request, const KeptDossier& kept, 
   const evidence::Dossier dossier = grown(kept.document, growth);
   const evidence::Signed& by = signed_by(dossier, growth);
   if (imported) act = begin_imported(view, what, by.statement.by, caller, now);
+  if (!imported && what == Act::assessed) begin_act(view, what, signer_of(view, by.statement.by), now);
   act["dossier"] = dossier.request.id;
   act["growth"] = growth;
   act["sha256"] = by.statement.sha256;
@@ -163,6 +170,7 @@ Json step(const ApiView& view, const Request& request, const KeptDossier& kept, 
 
 Json certify(const ApiView& view, const KeptDossier& kept, const Caller& caller, Time now) {
   Json act = begin_act(view, Act::certified, caller, now);
+  view.register_changed();  // others write to the log, too
   const LogPlace& end = view.people_and_plans.log_end();
   act["dossier"] = kept.id;
   act["log"] = {

@@ -263,13 +263,13 @@ if swapon "$refused_loop" 2>/dev/null; then
   unchanged
   swapoff "$refused_loop"
 fi
-# Not without a file where the daemon's form was meant, and never over a file.
-ends 2 as $operator run 4f0c91aa --confirm d-4711
-err_has "not in this version"
-ends 2 as $approver approve 4f0c91aa
-err_has "not in this version"
-ends 2 as $requester request "$refused_loop" --plan nist-clear --reason disposal --serial X
-err_has "not in this version"
+# By id it is the daemon's, and here is none; and never over a file.
+ends 1 as $operator run 4f0c91aa --confirm d-4711
+err_has "no qcbakd answers at"
+ends 1 as $approver approve 4f0c91aa
+err_has "no qcbakd answers at"
+ends 1 as $requester request "$refused_loop" --plan nist-clear --reason disposal --serial X --asset TS-X
+err_has "no qcbakd answers at"
 ends 2 as $approver approve refused.1 -o refused.2
 err_has "exists already"
 ends 2 as $requester request "$refused_loop" --plan nist-clear --reason disposal -o x.1

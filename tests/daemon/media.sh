@@ -41,7 +41,7 @@ disk() {  # FILE MiB: sets $loop
   loop_over "$1"
 }
 configure ""
-sed -i "s/^operator = .*/operator = ['$operator']\napprover = ['$approver']\nasset-officer = ['$officer', 'root']\nauditor = ['$validator', '$other']/; s/^administrator = .*/administrator = ['root']/" qcbak.toml
+sed -i "s/^operator = .*/operator = ['$operator', 'root']\napprover = ['$approver']\nasset-officer = ['$officer', 'root']\nauditor = ['$validator', '$other']/; s/^administrator = .*/administrator = ['root']/" qcbak.toml
 start
 for person in $officer $approver $operator $validator $other; do
   ok q $person user enrol
@@ -220,6 +220,78 @@ err_has "signed in the name of"
 stands TS-2 listed
 ok q $approver wipe approve "$second"
 stands TS-2 approved
+
+# ---- Run by id, on this machine: the daemon hears of each state, and gets the run.
+by_id() { QCBAK_SIGN_PASSWORD_FILE=$scratch/home-$operator/passphrase "$QCBAK" wipe "$@" --signing-key "$scratch/home-$operator/.config/qcbak/signing.key"; }
+approved_disk() {  # ASSET SERIAL MiB PLAN: sets $loop and $wipe
+  disk "$1.img" "$3"
+  printf 'asset,serial,size_bytes\n%s,%s,%s\n' "$1" "$2" $(($3 * 1048576)) >public/one.csv
+  ok q $officer wipe media import public/one.csv
+  ok q $officer wipe request "$1" --plan "$4" --reason disposal --json
+  wipe=$(json 'd["id"]')
+  ok q $approver wipe approve "$wipe"
+}
+acts_of() {  # ID: the acts of the log about it
+  ok qcbak audit show --acts --json
+  python3 -c 'import json, sys; print(*[e["act"] for e in json.load(open(sys.argv[1])) if e.get("dossier") == sys.argv[2]])' "$scratch/.out" "$1"
+}
+approved_disk TS-10 HAND-0010-4711 16 nist-clear
+sum=$(sha256sum <TS-10.img)
+ends 5 by_id run "$wipe" --device "$loop" --confirm 0-4712 -o TS-10.json
+is "$(sha256sum <TS-10.img)" "$sum"
+ok by_id run "$wipe" --device "$loop" --confirm 0-4711 -o TS-10.json --dry-run
+stands TS-10 inspected
+ok by_id run "$wipe" --device "$loop" --confirm 0-4711 -o TS-10.json
+stands TS-10 assessed
+ends 5 q $operator wipe validate "$wipe" --accept
+ok q $validator wipe validate "$wipe" --accept
+
+# Begins to wipe a disk, and does something in the middle. On a machine that is through with it by then, once more with a larger disk.
+in_the_middle() {  # NAME ACTION DONE: sets $asset, $loop, $wipe
+  local n
+  for ((n = 0; n < 6; ++n)); do
+    asset=$1-$n
+    approved_disk "$asset" "HAND-$asset-4711" $((64 << n)) schneier
+    by_id run "$wipe" --device "$loop" --confirm "${asset: -1}-4711" -o "$asset.json" >run.out 2>run.err </dev/null &
+    shell=$!
+    while [[ ! -s $asset.json.1.journal ]] && kill -0 $shell 2>/dev/null; do sleep 0.05; done
+    "$2"
+    code=0
+    wait $shell || code=$?
+    [[ ! -e $asset.json.1.journal ]] || until flock --nonblock "$asset.json.1.journal" true; do sleep 0.05; done
+    if "$3"; then return; fi
+    rm "$asset.img"
+  done
+  fail "each wipe came to its end too early: $(cat run.err)"
+}
+
+# Killed: the daemon hears of it from who goes on.
+kill_wipe() {
+  mapfile -t children < <(pgrep -P $shell)
+  kill -KILL "${children[@]}" 2>/dev/null
+}
+was_killed() { [[ ! -e $asset.json && -s $asset.json.1.journal ]]; }
+in_the_middle TS-11 kill_wipe was_killed
+stands "$asset" sanitising
+ends 5 q $officer wipe media quarantine "$asset" --reason "it is in use"
+ok by_id resume "$wipe" --device "$loop" -o "$asset.json"
+stands "$asset" assessed
+[[ $(acts_of "$wipe") == *"wipe.sanitising wipe.interrupted wipe.resumed wipe.verifying wipe.assessed" ]] || fail "the log has other acts: $(acts_of "$wipe")"
+
+# The daemon is killed: the wipe goes on, its run is kept, and brought.
+went_on() { start; grep -q "is kept" run.err; }
+in_the_middle TS-12 kill_daemon went_on
+is "$code" 0
+stands "$asset" sanitising
+install -m 644 "$asset.json" public/brought.json
+ok q $operator wipe import public/brought.json
+stands "$asset" assessed
+[[ $(acts_of "$wipe") == *"wipe.sanitising wipe.verifying wipe.assessed" ]] || fail "the log has other acts: $(acts_of "$wipe")"
+before=$(everything)
+stop
+rm state/state.db*
+start
+is "$(everything)" "$before"
 
 stop
 ok qcbak audit verify
