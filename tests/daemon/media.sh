@@ -233,7 +233,7 @@ approved_disk() {  # ASSET SERIAL MiB PLAN: sets $loop and $wipe
 }
 acts_of() {  # ID: the acts of the log about it
   ok qcbak audit show --acts --json
-  python3 -c 'import json, sys; print(*[e["act"] for e in json.load(open(sys.argv[1])) if e.get("dossier") == sys.argv[2]])' "$scratch/.out" "$1"
+  python3 -c 'import json, sys; print(*[e["details"]["act"] for e in json.load(open(sys.argv[1])) if e["details"].get("dossier") == sys.argv[2]])' "$scratch/.out" "$1"
 }
 approved_disk TS-10 HAND-0010-4711 16 nist-clear
 sum=$(sha256sum <TS-10.img)
