@@ -102,13 +102,20 @@ TEST(MediaLife, EveryGuardAndEveryRoleCounts) {
   }
 }
 
+// Guards that speak of the past hold only where it was: a run that failed has begun, and a medium goes back only to where it was.
+bool has_history(const MediumStep& step, const std::set<State>& reached) {
+  return (!step.guards.contains(Guard::run_failed) || reached.contains(State::sanitising)) &&
+         (!step.guards.contains(Guard::was_to_be_destroyed) || reached.contains(State::destroy_required));
+}
+
 // Whichever way is gone, as long as one guard never holds.
 std::set<State> reachable(std::optional<Guard> never, std::optional<Act> never_done = {}) {
   std::set<State> reached = {State::none};
   for (bool grew = true; grew;) {
     grew = false;
     for (const MediumStep& step : medium_steps())
-      if (reached.contains(step.from) && step.act != never_done && (!never || !step.guards.contains(*never)))
+      if (reached.contains(step.from) && step.act != never_done && (!never || !step.guards.contains(*never)) &&
+          has_history(step, reached))
         grew = reached.insert(step.to).second || grew;
   }
   return reached;
