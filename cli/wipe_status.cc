@@ -4,13 +4,18 @@
 #include "cli/kept_dossier.h"
 #include "cli/messages.h"
 #include "cli/text.h"
+#include "cli/wipe_jobs.h"
 #include "crypto/hash.h"
 
 namespace qcbak::cli {
 namespace {
 
 ExitCode run_status(const Invocation& invocation) {
+  if (names_jobs(invocation.arguments.operands())) return show_jobs(invocation);
   Output& output = invocation.output;
+  if (invocation.arguments.has("watch"))
+    throw Error(ErrorCode::usage, std::string(tr("--watch wants a file or folder")))
+        .with_hint(std::string(tr("name the file that \"wipe run\" was given with -o, or its folder")));
   const bool one = !invocation.arguments.operands().empty();
   const Json found = ask_daemon(control::Method::get, one ? "/v1/wipes/" + name_in_target(invocation) : "/v1/wipes");
   if (output.json()) {
@@ -109,10 +114,17 @@ ExitCode run_import(const Invocation& invocation) {
 Command wipe_status_command() {
   return {
       .name = "wipe status",
-      .summary = "Show the wipes that the daemon keeps, or one of them",
-      .description = "Prints each wipe with where its media stand; with an id, also who signed what.",
-      .operands = {"[ID]", 0, 1},
-      .examples = {{"qcbak wipe status", "what is under way"}},
+      .summary = "Show how far wipes are",
+      .description =
+          "Without operands, prints each wipe that the daemon keeps, with where its media stand; with an id, also who signed "
+          "what. With a bundle, also before it is there, or a folder: one line for each medium that a \"wipe run\" works on or "
+          "worked on there. That is read from what these runs keep beside their journals; nothing is changed. What is done and "
+          "left counts from the last start.",
+      .operands = {"[ID|FILE|FOLDER...]", 0, Operands::kAny},
+      .options = {{"watch", "", "of files: look again every second, until nobody works on any of them"}},
+      .examples = {{"qcbak wipe status", "what is under way"},
+                   {"qcbak wipe status 3.json", "all media of this run"},
+                   {"qcbak wipe status --watch .", "all in this folder, as it goes on"}},
       .run = run_status,
       .common = Command::Common::output_only,
   };

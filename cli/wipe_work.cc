@@ -20,6 +20,7 @@
 #include "cli/text.h"
 #include "cli/wipe_child.h"
 #include "cli/wipe_message.h"
+#include "cli/wipe_status_file.h"
 
 namespace qcbak::cli {
 namespace {
@@ -114,13 +115,19 @@ struct Movement {
 // A disk's process, as the one that started it sees it.
 class Child {
  public:
-  Child(const WipeTask& task, const wipe::WatchdogLimits& limits) : watchdog(limits), task_(task) {
+  Child(const WipeTask& task, const wipe::WatchdogLimits& limits)
+      : watchdog(limits), status_file(task.journal), task_(task) {
     auto [ours, theirs] = WipeChannel::pair();
     channel_ = std::move(ours);
     pid_ = spawn(theirs);
     pidfd_ = pidfd_of(pid_);
     channel_.send(encode(WipeOrder(task)));
     movement.steps = task.plan.steps.size();
+    told.medium = task.medium + 1;
+    told.device = printable(task.device);
+    told.serial = task.requested.serial;
+    told.plan = task.plan.name;
+    told.steps = task.plan.steps.size();
   }
   Child(Child&&) noexcept = default;
 
@@ -149,6 +156,7 @@ class Child {
 
   // From now on what it tells is lost, and what it asks for has no answer: it stops.
   void drop_channel() { channel_ = WipeChannel(UniqueFd()); }
+  bool has_channel() const { return channel_.fd() >= 0; }
 
   bool is_watched() const { return phase == Phase::preparing || phase == Phase::working; }
   // Nobody waits for it any longer. It ends as soon as the kernel lets it: what waits for a disk cannot be ended.
@@ -167,6 +175,9 @@ class Child {
   bool came_to_its_end = false;  // it said so, and the journal says what was done
   Movement movement;
   wipe::Watchdog watchdog;
+  WipeStatus told;
+  Pace pace;
+  StatusFile status_file;
 
  private:
   const WipeTask& task_;
@@ -207,6 +218,7 @@ class Work {
     children_.reserve(tasks.size());
     for (const WipeTask& task : tasks) {
       children_.emplace_back(task, options.limits);
+      children_.back().told.process = this_process_;
       children_.back().watchdog.begin(invocation.clock.monotonic_ns());
     }
   }
@@ -278,6 +290,7 @@ class Work {
     for_one(child, [&] {
       require_own_journal(dossier_, child.task(), invocation_.clock.now());
       observer_.entering(child.task().medium, MediumState::sanitising);
+      tell_state(child, JobState::sanitising);
       child.watchdog.begin(invocation_.clock.monotonic_ns());
       child.channel().send(encode(WipeOrder(WipeGo{})));
     });
@@ -307,6 +320,52 @@ class Work {
     if (!why) return;
     child.leave_behind();
     for_one(child, [&] { record_given_up(child, *why); });
+    child.told.verdict = child.outcome.run ? child.outcome.run->verdict : "";
+    child.told.reason = wipe::given_up_name(*why);
+    tell_state(child, JobState::given_up);
+  }
+
+  // ---- The status file of a medium. Of a rehearsal there is none: nothing is written.
+
+  void tell_state(Child& child, JobState state) {
+    child.told.state = state;
+    tell_status(child);
+  }
+
+  void tell_status(Child& child) {
+    if (options_.rehearsal == Rehearsal::yes) return;
+    const std::int64_t now_ns = invocation_.clock.monotonic_ns();
+    const Movement& movement = child.movement;
+    WipeStatus& status = child.told;
+    status.step = child.movement.first ? movement.step + 1 : 0;
+    status.done_bytes = movement.done;
+    status.total_bytes = movement.total;
+    status.bytes_per_second = is_end(status.state) ? 0 : child.pace.bytes_per_second();
+    status.seconds_left.reset();
+    if (status.bytes_per_second > 0)
+      status.seconds_left = (movement.total - std::min(movement.done, movement.total)) / status.bytes_per_second;
+    if (child.status_file.tell(status, now_ns) || status_refused_) return;
+    status_refused_ = true;
+    if (!invocation_.output.quiet())
+      invocation_.output.warn(say("{} cannot be written: how far the wipe is can be seen only here",
+                                  printable(status_file_of(child.task().journal))));
+  }
+
+  void tell_status_if_due(Child& child) {
+    const std::int64_t now_ns = invocation_.clock.monotonic_ns();
+    child.pace.take(child.movement.done, now_ns);
+    if (child.status_file.is_due(now_ns)) tell_status(child);
+  }
+
+  // One that was stopped goes on with the same command: that is no end, and neither is it one when nobody listens any more,
+  // or when the disk was not looked at.
+  void tell_end(Child& child) {
+    const WipeOutcome& outcome = child.outcome;
+    if (!outcome.disk || !child.has_channel()) return;
+    if (outcome.error && outcome.error->code() == ErrorCode::interrupted) return tell_status(child);
+    child.told.verdict = outcome.run ? outcome.run->verdict : "";
+    child.told.reason = outcome.error ? outcome.error->what() : outcome.run->verdict_reason;
+    tell_state(child, outcome.error ? JobState::failed : JobState::ended);
   }
 
   void record_given_up(Child& child, wipe::GivenUp why) {
@@ -348,19 +407,28 @@ class Work {
   }
   void take(Child& child, const WipeInspected& inspected) {
     child.outcome.disk = inspected.disk;
+    child.told.device = printable(inspected.disk.name);
     observer_.entering(child.task().medium, MediumState::inspected);
+    tell_state(child, JobState::inspected);
   }
   void take(Child& child, const WipeCleared&) {
     observer_.entering(child.task().medium, MediumState::cleared);
+    tell_state(child, JobState::cleared);
     child.phase = Child::Phase::ready;
   }
-  void take(Child& child, const WipeVerifying&) { observer_.entering(child.task().medium, MediumState::verifying); }
+  void take(Child& child, const WipeVerifying&) {
+    observer_.entering(child.task().medium, MediumState::verifying);
+    tell_state(child, JobState::verifying);
+  }
   void take(Child& child, const WipeMoved& moved) {
     child.movement.take(moved);
+    tell_status_if_due(child);
     show();
   }
   void take(Child& child, const WipeActive& active) {
     child.watchdog.hear(active.activity, invocation_.clock.monotonic_ns());
+    child.told.errors = active.activity.errors;
+    tell_status_if_due(child);
   }
   void take(Child& child, const WipeSandboxed& sandboxed) {
     if (child.outcome.disk) child.outcome.disk->sandbox = sandboxed.names;
@@ -409,6 +477,7 @@ class Work {
       if (!child.came_to_its_end) throw child.how_it_died();
       conclude_with(child, record_of(child.task(), *child.outcome.disk));
     });
+    tell_end(child);
   }
 
   void conclude_with(Child& child, evidence::WipeRun run) {
@@ -441,6 +510,8 @@ class Work {
   WipeObserver& observer_;
   StopEvent stop_event_;
   bool stopping_ = false;
+  bool status_refused_ = false;  // and that was said
+  const ProcessMark this_process_ = this_process();
   std::optional<Signer> signer_;
   Progress shown_;
   std::vector<Child> children_;
