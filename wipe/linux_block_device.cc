@@ -20,7 +20,7 @@ namespace {
 
 // udev holds a lock of its own while it looks at a disk that has just come; a process that was killed holds the disk until its
 // last request has come back.
-constexpr int kAttempts = 50;
+constexpr int kAttempts = 200;
 constexpr auto kBetweenAttempts = std::chrono::milliseconds(100);
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(ErrorCode::refused, sentence); }
