@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "backup/content_storer.h"
-#include "backup/file_reader.h"
+#include "backup/file_source.h"
 #include "backup/tree_builder.h"
 #include "base/error.h"
 
@@ -79,12 +79,12 @@ std::vector<std::pair<std::uint32_t, Bytes>> group_names(const std::set<std::uin
   return names;
 }
 
-// One for each set of paths, so that jobs do not push each other's files out.
-std::string file_cache_path(const repository::WriteContext& context, const BackupOptions& options) {
+// One for each set of paths, so that jobs do not push each other's files out. Only files are known again without being read.
+std::string file_cache_path(const repository::WriteContext& context, const BackupSource& source) {
   const std::string cache = context.repository.repository_cache();
-  if (cache.empty()) return "";
+  if (cache.empty() || source.kind() != "files") return "";
   Bytes joined;
-  for (const std::string& path : options.paths) {
+  for (const std::string& path : source.paths()) {
     append(joined, as_bytes(path));
     joined.push_back(std::byte{0});
   }
@@ -97,6 +97,16 @@ std::string file_cache_path(const repository::WriteContext& context, const Backu
   return cache + "/files-" + context.domain.id.hex() + "-" + names.mac(as_bytes("paths"), joined).hex().substr(0, 16);
 }
 
+void feed(BackupSource& source, SourceStages& stages) {
+  try {
+    source.feed(stages);
+    stages.feeder.flush();
+  } catch (...) {
+    stages.feeder.abandon();
+    throw;
+  }
+}
+
 // A deep tree needs a descriptor for each level.
 void allow_many_files() {
   rlimit limit{};
@@ -105,8 +115,8 @@ void allow_many_files() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-BackupResult run(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
-                 std::stop_token stop) {
+BackupResult run(const repository::WriteContext& context, const BackupOptions& options, BackupSource& source,
+                 Progress& progress, std::stop_token stop) {
   const bool dry = options.commit == BackupOptions::Commit::no;
   const std::int64_t started_ns = context.clock.monotonic_ns();
   const Time started = context.clock.now();
@@ -114,7 +124,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
 
   repository::Index& index = context.repository.index(context.domain);
   const repository::IdKey& id_key = context.domain.current_epoch().id_key;
-  FileCache cache(file_cache_path(context, options), context.repository.config().suite, id_key, context.random);
+  FileCache cache(file_cache_path(context, source), context.repository.config().suite, id_key, context.random);
 
   const unsigned cores = options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   pipeline::SlabPool slabs(cores + 3);
@@ -138,14 +148,15 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
   Pace pace(options.read_limit_bytes_per_s, context.clock);
   std::vector<std::unique_ptr<ChunkFinder>> finders;
   for (unsigned i = 0; i < cores + 2; ++i) finders.push_back(std::make_unique<ChunkFinder>(index, id_key));
-  ChunkFinder& reader_finder = *finders[cores];
+  ChunkFinder& source_finder = *finders[cores];
   ChunkFinder& tree_finder = *finders[cores + 1];
 
   repository::PackWriter packs(context);
   TreeBuilder tree(packs, tree_finder, cache, options.compression_level);
   const auto known_files = [&](ChunkFinder& finder) { return KnownFiles(options.unchanged, cache, finder, counts); };
-  FileReader reader(options, chunker, known_files(reader_finder), slabs, work, spans, events, findings, progress, counts, pace,
-                    stopper.get_token());
+  KnownFiles known = known_files(source_finder);
+  Feeder feeder(chunker, {slabs, work, spans, events}, counts.bytes_read, progress, pace, stopper.get_token());
+  SourceStages stages{feeder, known, findings, progress, counts, context.clock, stopper.get_token()};
   {
     std::vector<std::jthread> threads;
     failure.guard([&] {
@@ -180,7 +191,7 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
           if (!stopper.stop_requested() && !dry) tree.finish();
         });
       });
-      reader.run();
+      feed(source, stages);
     });
     work.close();
     spans.close();
@@ -213,7 +224,8 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
     repository::SnapshotHeader header;
     header.time = started;
     header.host = options.host;
-    for (const std::string& path : options.paths) header.paths.push_back(to_bytes(as_bytes(path)));
+    header.source = source.kind();
+    for (const std::string& path : source.paths()) header.paths.push_back(to_bytes(as_bytes(path)));
     header.labels = options.labels;
     header.totals = tree.totals();
     header.totals.bytes_added = result.bytes_added + tree.metadata_added();
@@ -237,17 +249,21 @@ BackupResult run(const repository::WriteContext& context, const BackupOptions& o
 
 }  // namespace
 
-BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
-                    std::stop_token stop) {
-  BackupOptions resolved = options;
-  for (std::string& path : resolved.paths) path = source::resolve_path(path);
+BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, BackupSource& source,
+                    Progress& progress, std::stop_token stop) {
   try {
-    return run(context, resolved, progress, std::move(stop));
+    return run(context, options, source, progress, std::move(stop));
   } catch (...) {
     // What the run had claimed and did not store must not count as stored for the next one in this process.
     context.repository.drop_index(context.domain);
     throw;
   }
+}
+
+BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
+                    std::stop_token stop) {
+  FileSource files(options);
+  return backup(context, options, files, progress, std::move(stop));
 }
 
 }  // namespace qcbak

@@ -1,4 +1,4 @@
-// The verb backup: a snapshot of files. design: walk → read → chunk → hash → look up → compress → seal → pack → put.
+// The verb backup: a snapshot of a source. design: walk → read → chunk → hash → look up → compress → seal → pack → put.
 #pragma once
 
 #include <optional>
@@ -12,6 +12,9 @@
 
 namespace qcbak {
 
+class BackupSource;
+
+// Paths, excludes and file systems are those of a backup of files; other sources bring their own.
 struct BackupOptions {
   std::vector<std::string> paths;  // as given: source::resolve_path() makes them absolute
   std::string host;
@@ -47,5 +50,8 @@ struct BackupResult {
 // nothing is committed then. The caller holds the writer's lock.
 BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, Progress& progress,
                     std::stop_token stop);
+// The same of any source. What it throws is thrown, and nothing is committed.
+BackupResult backup(const repository::WriteContext& context, const BackupOptions& options, BackupSource& source,
+                    Progress& progress, std::stop_token stop);
 
 }  // namespace qcbak

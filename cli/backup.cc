@@ -1,11 +1,15 @@
 // qcbak backup
 #include "backup/backup.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 
+#include "backup/file_source.h"
 #include "backup/source/capture.h"
+#include "backup/stream_source.h"
 #include "cli/messages.h"
 #include "cli/output.h"
 #include "cli/progress_display.h"
@@ -76,6 +80,37 @@ void report(Output& output, const BackupResult& result, bool dry_run) {
     output.line(output.styled(Output::Style::good, say("snapshot {}", short_id(result.snapshot.hex()))));
 }
 
+// Said before anything is opened: a password may not be read from where the stream comes.
+void require_input() {
+  if (::fcntl(STDIN_FILENO, F_GETFD) < 0) throw Error(ErrorCode::usage, std::string(tr("--stdin: standard input is closed")));
+  if (::isatty(STDIN_FILENO) == 1)
+    throw Error(ErrorCode::usage, std::string(tr("--stdin: standard input is a terminal")))
+        .with_hint(std::string(tr("give it a file or a pipe, or use --command")));
+}
+
+// What is to be backed up: one of the kinds, with what belongs to it and nothing else.
+std::unique_ptr<BackupSource> chosen_source(const Arguments& arguments, const BackupOptions& options) {
+  const bool command = arguments.has("command");
+  const bool input = arguments.has("stdin");
+  const int kinds = (options.paths.empty() ? 0 : 1) + (command ? 1 : 0) + (input ? 1 : 0);
+  if (kinds != 1)
+    throw Error(ErrorCode::usage, std::string(tr("backup wants paths, or --command, or --stdin")))
+        .with_hint(say("see: {} --help", "qcbak backup"));
+  if (!command && !input) {
+    if (arguments.has("name")) throw Error(ErrorCode::usage, std::string(tr("--name goes with --command or --stdin")));
+    return std::make_unique<FileSource>(options);
+  }
+  for (const std::string_view option : {"exclude", "exclude-from", "one-file-system", "force"})
+    if (arguments.has(option)) throw Error(ErrorCode::usage, say("--{} goes with paths", option));
+  if (!arguments.has("name"))
+    throw Error(ErrorCode::usage, std::string(tr("a stream wants --name NAME, which its file has in the snapshot")));
+  if (command && arguments.text("command").empty())
+    throw Error(ErrorCode::usage, std::string(tr("--command wants a command")));
+  if (command) return std::make_unique<CommandSource>(arguments.text("command"), arguments.text("name"));
+  require_input();
+  return std::make_unique<InputSource>(STDIN_FILENO, arguments.text("name"));
+}
+
 ExitCode run(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   BackupOptions options;
@@ -83,6 +118,7 @@ ExitCode run(const Invocation& invocation) {
     if (path.empty()) throw Error(ErrorCode::usage, std::string(tr("an empty path")));
     options.paths.push_back(path);
   }
+  const std::unique_ptr<BackupSource> source = chosen_source(arguments, options);
   options.host = require_utf8(arguments.has("host") ? arguments.text("host") : source::host_name(), tr("the name of a host"));
   options.labels = labels(arguments);
   options.excludes = excludes(arguments);
@@ -101,7 +137,7 @@ ExitCode run(const Invocation& invocation) {
   BackupResult result;
   {
     const ProgressDisplay display(invocation, progress, std::string(tr("Backing up")));
-    result = qcbak::backup(session.context(domain), options, progress, invocation.stop);
+    result = qcbak::backup(session.context(domain), options, *source, progress, invocation.stop);
   }
   report(invocation.output, result, dry_run);
   return result.findings.empty() ? ExitCode::done : ExitCode::incomplete;
@@ -112,16 +148,21 @@ ExitCode run(const Invocation& invocation) {
 Command backup_command() {
   return {
       .name = "backup",
-      .summary = "Back up files into a new snapshot",
+      .summary = "Back up files, or a stream, into a new snapshot",
       .description =
           "Stores the files and folders named, with all their metadata, as one snapshot. What the repository has "
           "already is not "
           "stored again, and files that did not change since the last run are not opened. A file that cannot be read "
           "is "
-          "named, the rest is backed up, and the exit code is 3.",
-      .operands = {"PATH...", 1, Operands::kAny},
+          "named, the rest is backed up, and the exit code is 3. With --command or --stdin the snapshot has one file, of "
+          "the name given with --name: what the command prints, or what comes on standard input. A command that fails or "
+          "prints nothing leaves no snapshot; of what comes on standard input nobody can tell whether it is all.",
+      .operands = {"PATH...", 0, Operands::kAny},
       .options =
           {
+              {"command", "CMD", "back up what this command of the shell prints"},
+              {"stdin", "", "back up what comes on standard input"},
+              {"name", "NAME", "what the file of a stream is called"},
               {.name = "label",
                .value = "KEY=VALUE",
                .help = "a label of the snapshot; may be given several times",
@@ -144,12 +185,13 @@ Command backup_command() {
               {"compression", "LEVEL", "zstd level, 1 to 19; 3 unless given; 0: none"},
               {"threads", "N", "how many compress and seal; one for each processor without it"},
           },
-      .later = {"image", "postgres", "mariadb", "sqlite", "command", "stdin", "name", "device", "profile", "from"},
+      .later = {"image", "postgres", "mariadb", "sqlite", "device", "profile", "from"},
       .examples =
           {
               {"qcbak backup /etc /home --label kind=system", "one snapshot of two folders"},
               {"qcbak backup / --one-file-system --exclude '/var/tmp/*' --exclude '*.iso'",
                "a system, without what is not wanted"},
+              {"qcbak backup --command 'slapcat' --name directory.ldif", "what a program prints"},
           },
       .run = run,
   };
