@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <ctime>
 
 #include "base/error.h"
 
@@ -22,8 +24,14 @@ namespace {
 namespace supervisor {
 
 constexpr int kRoundMs = 100;
-constexpr int kAskedRounds = 50;   // five seconds from SIGTERM to SIGKILL
-constexpr int kRoundsLimit = 600;  // what a broken disk holds in the kernel cannot be waited for for ever
+constexpr std::int64_t kAskedMs = 5'000;   // from SIGTERM to SIGKILL
+constexpr std::int64_t kLimitMs = 60'000;  // what a broken disk holds in the kernel cannot be waited for for ever
+
+std::int64_t now_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
 
 [[noreturn]] void become_shell(const char* command, int output, pid_t parent) {
   sigset_t none;
@@ -85,13 +93,19 @@ void wait_for_child(int children, int timeout_ms) {
 void end_everything(pid_t shell, int children) {
   ::kill(-shell, SIGTERM);
   ::kill(-shell, SIGCONT);  // what is stopped would not hear of it
-  for (int round = 0; round < kRoundsLimit; ++round) {
-    const int signal = round == 0 ? SIGTERM : round < kAskedRounds ? 0 : SIGKILL;
-    if (signal == SIGKILL) ::kill(-shell, SIGKILL);
-    if (!any_left(shell, signal)) break;
+  const std::int64_t began_ms = now_ms();
+  std::int64_t asked_ms = began_ms - kAskedMs;
+  for (std::int64_t at_ms = began_ms; at_ms < began_ms + kLimitMs; at_ms = now_ms()) {
+    const bool patient = at_ms < began_ms + kAskedMs;
+    if (!patient) ::kill(-shell, SIGKILL);
+    // In the first moments, children come here whose parents were asked before them.
+    const bool ask = patient && at_ms >= asked_ms + (at_ms < began_ms + 1000 ? kRoundMs : 1000);
+    if (ask) asked_ms = at_ms;
+    if (!any_left(shell, ask ? SIGTERM : patient ? 0 : SIGKILL)) break;
     wait_for_child(children, kRoundMs);
   }
   ::kill(-shell, SIGKILL);
+  ::waitpid(shell, nullptr, WNOHANG);
 }
 
 // Says how the shell ended, and comes back when the other end of `control` is closed.
