@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "backup/file_source.h"
+#include "backup/image_source.h"
 #include "backup/source/capture.h"
 #include "backup/stream_source.h"
 #include "cli/messages.h"
@@ -82,10 +83,24 @@ void report(Output& output, const BackupResult& result, bool dry_run) {
 
 // Said before anything is opened: a password may not be read from where the stream comes.
 void require_input() {
-  if (::fcntl(STDIN_FILENO, F_GETFD) < 0) throw Error(ErrorCode::usage, std::string(tr("--stdin: standard input is closed")));
+  if (::fcntl(STDIN_FILENO, F_GETFD) < 0)
+    throw Error(ErrorCode::usage, std::string(tr("--stdin: standard input is closed")));
   if (::isatty(STDIN_FILENO) == 1)
     throw Error(ErrorCode::usage, std::string(tr("--stdin: standard input is a terminal")))
         .with_hint(std::string(tr("give it a file or a pipe, or use --command")));
+}
+
+ImageSource::WhileMounted while_mounted(const Arguments& arguments) {
+  if (!arguments.has("while-mounted")) return ImageSource::WhileMounted::refuse;
+  if (arguments.text("while-mounted") == "crash-consistent") return ImageSource::WhileMounted::crash_consistent;
+  throw Error(ErrorCode::usage, say("--while-mounted does not know \"{}\"", printable(arguments.text("while-mounted"))))
+      .with_hint(say("choose one of: {}", "crash-consistent"));
+}
+
+void refuse_options(const Arguments& arguments, const std::vector<std::string_view>& options,
+                    std::string_view goes_with) {
+  for (const std::string_view option : options)
+    if (arguments.has(option)) throw Error(ErrorCode::usage, say("--{} goes with {}", option, goes_with));
 }
 
 // What is to be backed up: one of the kinds, with what belongs to it and nothing else.
@@ -96,12 +111,13 @@ std::unique_ptr<BackupSource> chosen_source(const Arguments& arguments, const Ba
   if (kinds != 1)
     throw Error(ErrorCode::usage, std::string(tr("backup wants paths, or --command, or --stdin")))
         .with_hint(say("see: {} --help", "qcbak backup"));
-  if (!command && !input) {
-    if (arguments.has("name")) throw Error(ErrorCode::usage, std::string(tr("--name goes with --command or --stdin")));
-    return std::make_unique<FileSource>(options);
-  }
-  for (const std::string_view option : {"exclude", "exclude-from", "one-file-system", "force"})
-    if (arguments.has(option)) throw Error(ErrorCode::usage, say("--{} goes with paths", option));
+  const bool image = arguments.has("image");
+  if (!command && !input) refuse_options(arguments, {"name"}, tr("--command or --stdin"));
+  if (!image) refuse_options(arguments, {"while-mounted"}, "--image");
+  if (!command && !input && !image) return std::make_unique<FileSource>(options);
+  refuse_options(arguments, {"exclude", "exclude-from", "one-file-system", "force"}, tr("the backup of files"));
+  if (!command && !input) return std::make_unique<ImageSource>(options.paths, while_mounted(arguments));
+  refuse_options(arguments, {"image"}, tr("paths of devices and image files"));
   if (!arguments.has("name"))
     throw Error(ErrorCode::usage, std::string(tr("a stream wants --name NAME, which its file has in the snapshot")));
   if (command && arguments.text("command").empty())
@@ -119,7 +135,8 @@ ExitCode run(const Invocation& invocation) {
     options.paths.push_back(path);
   }
   const std::unique_ptr<BackupSource> source = chosen_source(arguments, options);
-  options.host = require_utf8(arguments.has("host") ? arguments.text("host") : source::host_name(), tr("the name of a host"));
+  options.host =
+      require_utf8(arguments.has("host") ? arguments.text("host") : source::host_name(), tr("the name of a host"));
   options.labels = labels(arguments);
   options.excludes = excludes(arguments);
   if (arguments.has("one-file-system")) options.file_systems = BackupOptions::FileSystems::one;
@@ -148,18 +165,24 @@ ExitCode run(const Invocation& invocation) {
 Command backup_command() {
   return {
       .name = "backup",
-      .summary = "Back up files, or a stream, into a new snapshot",
+      .summary = "Back up files, a stream or disks into a new snapshot",
       .description =
           "Stores the files and folders named, with all their metadata, as one snapshot. What the repository has "
           "already is not "
           "stored again, and files that did not change since the last run are not opened. A file that cannot be read "
           "is "
-          "named, the rest is backed up, and the exit code is 3. With --command or --stdin the snapshot has one file, of "
-          "the name given with --name: what the command prints, or what comes on standard input. A command that fails or "
-          "prints nothing leaves no snapshot; of what comes on standard input nobody can tell whether it is all.",
+          "named, the rest is backed up, and the exit code is 3. With --command or --stdin the snapshot has one file, "
+          "of "
+          "the name given with --name: what the command prints, or what comes on standard input. A command that fails "
+          "or "
+          "prints nothing leaves no snapshot; of what comes on standard input nobody can tell whether it is all. With "
+          "--image "
+          "each path is a block device or an image file, kept as one file without what is free on it.",
       .operands = {"PATH...", 0, Operands::kAny},
       .options =
           {
+              {"image", "", "the paths are block devices or image files: back up their content"},
+              {"while-mounted", "HOW", "of a device that is in use: crash-consistent; refused without it"},
               {"command", "CMD", "back up what this command of the shell prints"},
               {"stdin", "", "back up what comes on standard input"},
               {"name", "NAME", "what the file of a stream is called"},
@@ -185,12 +208,13 @@ Command backup_command() {
               {"compression", "LEVEL", "zstd level, 1 to 19; 3 unless given; 0: none"},
               {"threads", "N", "how many compress and seal; one for each processor without it"},
           },
-      .later = {"image", "postgres", "mariadb", "sqlite", "device", "profile", "from"},
+      .later = {"postgres", "mariadb", "sqlite", "device", "profile", "from"},
       .examples =
           {
               {"qcbak backup /etc /home --label kind=system", "one snapshot of two folders"},
               {"qcbak backup / --one-file-system --exclude '/var/tmp/*' --exclude '*.iso'",
                "a system, without what is not wanted"},
+              {"qcbak backup --image /dev/sdb1", "a partition, without its free space"},
               {"qcbak backup --command 'slapcat' --name directory.ldif", "what a program prints"},
           },
       .run = run,

@@ -1,6 +1,7 @@
 // qcbak restore
 #include "backup/restore.h"
 
+#include "backup/image_restore.h"
 #include "cli/confirm.h"
 #include "cli/messages.h"
 #include "cli/output.h"
@@ -118,6 +119,17 @@ void report(Output& output, const RestoreResult& result, bool verified, bool dry
   }
 }
 
+// The target's content is replaced.
+void prepare_image(const Invocation& invocation, const RestoreOptions& options) {
+  for (const std::string_view option : {"include", "exclude", "delete"})
+    if (invocation.arguments.has(option))
+      throw Error(ErrorCode::usage, say("--{} wants a folder as the target", option));
+  if (options.overwrite == RestoreOptions::Overwrite::never)
+    throw Error(ErrorCode::usage, say("{} is there, and --overwrite never", printable(options.target)));
+  if (options.write == RestoreOptions::Write::yes)
+    require_confirmation(invocation, say("Overwrite the content of {}?", one_line(options.target)));
+}
+
 ExitCode run(const Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const SnapshotPath from = parse_snapshot_path(arguments.operands().front());
@@ -140,13 +152,16 @@ ExitCode run(const Invocation& invocation) {
     require_confirmation(invocation,
                          say("Remove everything in {} that the snapshot does not have?", one_line(options.target)));
 
+  const bool image = takes_an_image(options.target);
+  if (image) prepare_image(invocation, options);
+
   Session session(invocation, Session::Keys::any);
   const repository::SnapshotInfo snapshot = choose_snapshot(session, arguments, from.snapshot);
   Progress progress;
   RestoreResult result;
   {
     const ProgressDisplay display(invocation, progress, std::string(tr("Restoring")));
-    result = qcbak::restore(session.repository(), snapshot, options, progress, invocation.stop);
+    result = (image ? restore_image : restore)(session.repository(), snapshot, options, progress, invocation.stop);
   }
   Output& output = invocation.output;
   for (const RestoreFinding& finding : result.findings)
@@ -174,7 +189,9 @@ Command restore_command() {
           "read back differs. Each is named.",
       .operands = {"SNAPSHOT[:PATH]", 1, 1},
       .options = with_narrowing({
-          {"target", "DIR", "where to restore; made when missing"},
+          {"target", "DIR",
+           "where to restore; made when missing. A block device, or a file that is there, gets the content of the one "
+           "file named"},
           {.name = "include",
            .value = "GLOB",
            .help = "restore only what matches; may be given several times",
@@ -196,6 +213,8 @@ Command restore_command() {
               {"qcbak restore latest --target /tmp/restored --verify", "the newest snapshot, read back and compared"},
               {"qcbak restore latest:/etc/ssh --host db1 --target /etc/ssh",
                "one folder of the newest snapshot of a host"},
+              {"qcbak restore latest:/dev/sdb1 --target /dev/sdc1 --verify",
+               "an image back onto a device; what is right there already is not written"},
               {"qcbak restore 1f3a90c2 --target / --include '*.conf'", "what matches, back to its place"},
           },
       .run = run,

@@ -48,7 +48,7 @@ err_has "--target"
 ends 2 qcbak forget
 ends 2 qcbak verify --sample 0
 ends 2 qcbak tag latest --lock yesterday
-for line in wal mount agent report "key rotate" "key share" "backup --image /dev/sda" "backup --postgres host=db1" \
+for line in wal mount agent report "key rotate" "key share" "backup --postgres host=db1" \
   "restore latest --target x --rehearse" "repair --distrust-since 2026-01-01" "snapshots --repo s3:https://host/bucket"; do
   # shellcheck disable=SC2086  # words
   ends 2 qcbak $line
