@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "backup/browse.h"
+#include "backup/image_extents.h"
 #include "backup/source/device_use.h"
 #include "base/error.h"
 
@@ -22,11 +23,6 @@ using repository::EntryType;
 using repository::Part;
 
 constexpr std::size_t kStep = 1U << 20;
-
-bool all_zero(ByteView bytes) {
-  return bytes.empty() ||
-         (bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 // A device, for itself alone, or a file.
 class ImageTarget {

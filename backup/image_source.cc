@@ -20,12 +20,12 @@ using pipeline::TreeEvent;
 using source::DeviceUse;
 using source::Extent;
 
-constexpr std::size_t kBlock =
-    256U << 10;  // the least that becomes a hole: smaller ones cost more as parts than as zeros
+// The least that becomes a hole: smaller ones cost more as parts than as zeros.
+constexpr std::size_t kBlock = 256U << 10;
 
-bool all_zero(ByteView bytes) {
-  return bytes.empty() ||
-         (bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+[[noreturn]] void refuse_kind(const std::string& path) {
+  throw Error(ErrorCode::usage, printable(path) + " is neither a block device nor a file")
+      .with_hint("without --image, files and folders are backed up");
 }
 
 // A device or image file, open for reading.
@@ -57,9 +57,7 @@ Image::Image(std::string path, ImageSource::WhileMounted while_mounted) : path_(
   struct stat status {};
   if (::stat(path_.c_str(), &status) != 0) throw_errno("read the state of", path_);
   device_ = S_ISBLK(status.st_mode);
-  if (!device_ && !S_ISREG(status.st_mode))
-    throw Error(ErrorCode::usage, printable(path_) + " is neither a block device nor a file")
-        .with_hint("without --image, files and folders are backed up");
+  if (!device_ && !S_ISREG(status.st_mode)) refuse_kind(path_);
   const std::string device = device_ ? path_ : source::loop_device_over(status);
   if (!device.empty()) ask_who_else(device, while_mounted);
   fd_ = UniqueFd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
@@ -113,37 +111,32 @@ void Image::conclude(Findings& findings) const {
 // Content of an image, block after block, each read once: those that are all zero, or not to be read, gather to holes.
 class ImageContent {
  public:
-  ImageContent(const Image& image, Feeder& feeder, Feeder::Job job, Progress& progress)
-      : image_(image),
-        feeder_(feeder),
-        job_(std::move(job)),
-        progress_(progress),
-        extents_(image.extents()),
-        block_(kBlock) {}
+  ImageContent(const Image& image, SourceStages& stages, Feeder::Job job)
+      : image_(image), stages_(stages), job_(std::move(job)), extents_(image.extents()), block_(kBlock) {}
 
   void send() {
     while (at_ < image_.size_bytes()) {
       const std::uint64_t hole_from = at_;
       while (at_ < image_.size_bytes() && next_is_zero()) pass();
-      if (at_ > hole_from) {
-        feeder_.add_hole(job_, at_ - hole_from);
-        progress_.done_bytes += at_ - hole_from;
-      }
+      if (at_ > hole_from) stages_.feeder.add_hole(job_, at_ - hole_from);
       if (at_ == image_.size_bytes()) return;
-      feeder_.add_data(job_, at_, Feeder::kToTheEnd,
-                       [this](MutableByteView into, std::uint64_t) { return copy(into); });
+      stages_.feeder.add_data(job_, at_, Feeder::kToTheEnd,
+                              [this](MutableByteView into, std::uint64_t) { return copy(into); });
     }
   }
 
  private:
   std::size_t block_length() const { return std::min<std::uint64_t>(kBlock, image_.size_bytes() - at_); }
 
+  // Over a block of zeros, and straight to where there is something again.
   void pass() {
-    loaded_ = false;
-    // Straight to where there is something.
+    const std::uint64_t behind = at_ + block_length();
     const std::uint64_t next =
-        extent_ < extents_.size() ? std::max(extents_[extent_].offset, at_ + block_length()) : image_.size_bytes();
-    at_ = next == image_.size_bytes() ? next : next / kBlock * kBlock;
+        extent_ < extents_.size() ? std::max(extents_[extent_].offset, behind) : image_.size_bytes();
+    const std::uint64_t to = next == image_.size_bytes() ? next : next / kBlock * kBlock;
+    stages_.progress.done_bytes += to - at_;
+    at_ = to;
+    loaded_ = false;
   }
 
   // The block that begins at `at_`, with zeros for what is not to be read.
@@ -167,6 +160,7 @@ class ImageContent {
   }
 
   void read(MutableByteView into, std::uint64_t offset) const {
+    if (stages_.stop.stop_requested()) throw Error(ErrorCode::interrupted, "stopped");
     if (pread_full(image_.fd(), into, offset, image_.path()) != into.size())
       throw Error(ErrorCode::failed, printable(image_.path()) + " ended before its end");
   }
@@ -192,9 +186,8 @@ class ImageContent {
   }
 
   const Image& image_;
-  Feeder& feeder_;
+  SourceStages& stages_;
   const Feeder::Job job_;
-  Progress& progress_;
   const std::vector<Extent> extents_;
   PageBuffer block_;
   std::uint64_t at_ = 0;    // where the block begins that is next
@@ -239,7 +232,7 @@ class Feeding {
     entry.job = std::make_shared<pipeline::FileJob>(path, image.status());
     pipeline::JobShare share(entry.job);
     stages_.feeder.begin_content(entry.job);
-    ImageContent(image, stages_.feeder, entry.job, stages_.progress).send();
+    ImageContent(image, stages_, entry.job).send();
     stages_.feeder.end_content(entry.job);
     image.conclude(stages_.findings);
     if (entry.job->parts.size() > repository::kFilePartsLimit)
@@ -273,6 +266,7 @@ void ImageSource::feed(SourceStages& stages) {
     }
     at->image = true;
   }
+  if (all.image) refuse_kind("/");
   Feeding(stages, while_mounted_).directory(all, "", "");
 }
 

@@ -210,6 +210,7 @@ class Restorer {
       content_.add_finding(to, RestoreFinding::Kind::skipped, "exists already");
       return;
     }
+    if (!fresh) refuse_to_replace_device(to);
     if (!fresh && options_.extra == RestoreOptions::Extra::remove) remove_directory_in_the_way(to);
     const repository::Metadata& metadata = entry.metadata;
     const bool linked = metadata.link_count > 1;
@@ -248,6 +249,12 @@ class Restorer {
     }
     ++result.others;
     if (!linked) content_.report(to, target_.apply_metadata(to, metadata));
+  }
+
+  // A file in the place of its device is not what somebody wants who restores an image to "/".
+  void refuse_to_replace_device(const std::string& to) const {
+    if (tree_.info().header.source == "image" && type_at(to) == EntryType::block_device)
+      throw Error(ErrorCode::refused, "it is a device, which gets its image only where --target names it");
   }
 
   void remove_directory_in_the_way(const std::string& to) {

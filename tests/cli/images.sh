@@ -149,6 +149,13 @@ detach "$loop"
 # In a folder, as any file of a snapshot.
 ok qcbak restore "latest:$scratch/disk" --target folder --verify -q
 cmp disk folder/disk || fail "the file is another"
+# Never in the place of a device.
+rm folder/disk
+mknod folder/disk b 7 250
+ends 3 qcbak restore "latest:$scratch" --target folder --include disk -q
+err_has "it is a device"
+[[ -b folder/disk ]] || fail "a file is where the device was"
+rm folder/disk
 # One without a byte but zeros, and an empty one, beside each other.
 truncate -s 5M zeros
 : >empty
@@ -179,7 +186,7 @@ umount small
 
 # ---- Wrong usage.
 for line in "--image" "--image . --exclude x" "disk --while-mounted crash-consistent" "--image disk --while-mounted never" \
-  "--image --stdin --name x" "--image mnt"; do
+  "--image --stdin --name x" "--image mnt" "--image /"; do
   # shellcheck disable=SC2086  # words
   ends 2 qcbak backup $line
   one_error_line
