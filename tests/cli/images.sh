@@ -164,12 +164,13 @@ is "$(json_lines 'd[-1]["files_new"], d[-1]["bytes_read"]')" "(2, 0)"
 ok qcbak restore "latest:$scratch" --target both --verify -q
 cmp zeros both/zeros && cmp empty both/empty || fail "zeros are not zeros"
 
-# ---- Only what changed is stored.
+# ---- Only what changed is stored, in whole chunks, which have 8 MiB at most. Where chunks fall behind a change is chance, so
+# little is behind this one.
 head -c 64000000 /dev/urandom >disk
 ok qcbak backup --image disk -q
-for at in 3 17 33 50; do head -c 480000 /dev/urandom | dd of=disk bs=1M seek=$at conv=notrunc status=none; done
+head -c 1920000 /dev/urandom | dd of=disk bs=1000 seek=62000 conv=notrunc status=none
 ok qcbak backup --image disk --json
-is "$(json_lines 'd[-1]["bytes_read"], 1900000 < d[-1]["bytes_added"] < 20000000')" "(64000000, True)"
+is "$(json_lines 'd[-1]["bytes_read"], 1900000 < d[-1]["bytes_added"] < 11000000')" "(64000000, True)"
 : >copy
 ok qcbak restore "latest:$scratch/disk" --target copy --yes --verify -q
 cmp disk copy || fail "the copy is another"

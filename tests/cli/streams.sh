@@ -34,12 +34,12 @@ ok qcbak restore 'latest:/a name.dump' --target restored --verify -q
 cmp 'restored/a name.dump' big || fail "restore gives something else"
 is "$(stat -c %a 'restored/a name.dump')" 600
 ok qcbak verify --read-data -q
-# Again, with something put in: only that is new.
-{ head -c 9000000 big && echo changed && tail -c +9000001 big; } >bigger
+# Again, with something put in: what lies before it is not new, but for a chunk, of 8 MiB at most.
+{ head -c 18000000 big && echo changed && tail -c +18000001 big; } >bigger
 code=0
 qcbak backup --stdin --name 'a name.dump' --json <bigger >.out 2>.err || code=$?
 is "$code" 0
-is "$(json_lines 'd[-1]["bytes_read"], d[-1]["bytes_added"] < 10000000')" "(20000008, True)"
+is "$(json_lines 'd[-1]["bytes_read"], d[-1]["bytes_added"] < 11000000')" "(20000008, True)"
 ok qcbak snapshots --json
 is "$(json '[s["source"] for s in d]')" "['command', 'stream']"
 qcbak cat 'latest:/a name.dump' | cmp - bigger || fail "cat gives something else"
