@@ -81,7 +81,7 @@ std::set<std::string> journals_named(const std::string& operand) {
   const fs::path path(operand);
   if (fs::is_directory(path, error))
     add_journals(path, "", journals);
-  else if (const auto journal = journal_named(path); journal && exists(operand))
+  else if (const auto journal = journal_named(path); journal && (exists(*journal) || exists(status_file_of(*journal))))
     journals.insert(*journal);
   else
     add_journals(path.parent_path(), path.filename().string(), journals);
