@@ -294,12 +294,17 @@ struct Line {
   std::string text;
 };
 
+std::string reason_text(const Job& job) {
+  if (job.status.state != JobState::given_up) return translate_message(shown(job.status.reason));
+  return std::string(job.status.reason == "hung" ? tr("the disk did not answer any more")
+                                                 : tr("the disk had become too slow"));
+}
+
 // What became of it, where the table has no room for it.
 void add_notes(const std::vector<Job>& jobs, std::vector<Line>& lines) {
   for (const Job& job : jobs)
     if (!job.status.reason.empty() && !is_good(job))
-      lines.push_back(
-          {Output::Style::bad, say("medium {}: {}", job.status.medium, translate_message(shown(job.status.reason)))});
+      lines.push_back({Output::Style::bad, say("medium {}: {}", job.status.medium, reason_text(job))});
   if (std::ranges::any_of(jobs, is_interrupted))
     lines.push_back({Output::Style::plain,
                      std::string(tr("interrupted: go on with the same command, \"wipe run\" or \"wipe resume\""))});
