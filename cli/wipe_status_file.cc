@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -23,8 +24,7 @@ namespace {
 constexpr std::string_view kFormat = "qcbak wipe status 1";
 constexpr std::int64_t kWindow_ns = 30'000'000'000;
 constexpr std::int64_t kSecond_ns = 1'000'000'000;
-constexpr std::size_t kWrittenTextLimit = 1024;            // in bytes; what is not UTF-8 …
-constexpr std::size_t kTextLimit = 3 * kWrittenTextLimit;  // … becomes three of them
+constexpr std::size_t kTextLimit = 2048;  // in bytes
 constexpr std::uint64_t kNumberLimit = (1ULL << 53) - 1;
 constexpr std::array<std::string_view, 7> kStates{"inspected", "cleared",  "sanitising", "verifying",
                                                   "ended",     "given-up", "failed"};
@@ -113,7 +113,13 @@ std::optional<std::string> stat_of(pid_t pid) {
   }
 }
 
-std::string limited(std::string_view text) { return one_line(text.substr(0, kWrittenTextLimit)); }
+// What is taken again as it is: one line of UTF-8 within the limit, cut between two characters.
+std::string limited(std::string_view text) {
+  std::string line = one_line(text.substr(0, kTextLimit));
+  std::size_t end = std::min(line.size(), kTextLimit);
+  while (end < line.size() && end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) --end;
+  return line.substr(0, end);
+}
 
 void write_new(const std::string& path, const std::string& text) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove", path);

@@ -78,13 +78,15 @@ TEST(WipeStatusFile, OnlyExactlyThatIsTaken) {
 }
 
 TEST(WipeStatusFile, WhatADiskOrAnErrorSaysAlwaysFits) {
-  WipeStatus long_one = status();
-  for (std::string* text : {&long_one.device, &long_one.serial, &long_one.plan, &long_one.verdict, &long_one.reason})
-    *text = std::string(9000, '\xff');
-  EXPECT_NO_THROW(parse(encode(long_one)));
-  for (std::string* text : {&long_one.device, &long_one.serial, &long_one.plan, &long_one.verdict, &long_one.reason})
-    *text = std::string(9000, '\x01');
-  EXPECT_NO_THROW(parse(encode(long_one)));
+  for (const char* each : {"\xff", "\x01", "\"", "\\", "xổ"}) {
+    std::string much = each;
+    while (much.size() < 9000) much += each;
+    WipeStatus long_one = status();
+    for (std::string* text : {&long_one.device, &long_one.serial, &long_one.plan, &long_one.verdict, &long_one.reason})
+      *text = much;
+    const std::string told = encode(long_one);
+    EXPECT_EQ(encode(parse(told)), told) << each;
+  }
 }
 
 TEST(WipeStatusFile, TellsWhetherItsProcessIsThere) {
