@@ -22,7 +22,14 @@ for nothing in none none/3.json; do
   err_has "no wipe is known beside or in $nothing; name the file"
   one_error_line
 done
-ends 2 qcbak wipe status
+# An id is the daemon's, unless there is something of that name.
+ends 1 qcbak wipe status cafe
+err_has "no qcbakd answers"
+mkdir cafe
+ends 1 qcbak wipe status cafe
+err_has "no wipe is known"
+ends 2 qcbak wipe status --watch
+err_has "wants a file or folder"
 
 # ---- While they wait, while one of them is at it, and when all have ended.
 four_disks seen 8
