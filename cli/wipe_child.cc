@@ -15,6 +15,7 @@
 #include "cli/messages.h"
 #include "cli/new_file.h"
 #include "cli/wipe_message.h"
+#include "wipe/cooling.h"
 #include "wipe/linux_block_device.h"
 #include "wipe/sandbox.h"
 #include "wipe/watched_device.h"
@@ -172,11 +173,19 @@ void wait_for_predecessor(const Invocation& invocation, const WipeChannel& chann
   }
 }
 
+wipe::Health health_of(wipe::BlockDevice& device, const wipe::TemperatureSensor& sensor) {
+  wipe::Health health = device.commands() == nullptr ? wipe::Health{} : wipe::health_of(*device.commands());
+  if (!health.temperature_c) health.temperature_c = sensor.read();
+  return health;
+}
+
 wipe::Journal open_journal(const Invocation& invocation, const WipeChannel& channel, const WipeTask& task,
-                           const wipe::ConfirmedTarget& target, const wipe::Plan& plan) {
+                           const wipe::ConfirmedTarget& target, wipe::BlockDevice& device,
+                           const wipe::TemperatureSensor& sensor) {
   if (!exists(task.journal)) {
-    wipe::JobBeginning beginning = wipe::begin_job(target, plan, invocation.clock, invocation.random);
+    wipe::JobBeginning beginning = wipe::begin_job(target, task.plan, invocation.clock, invocation.random);
     beginning.order = task.order;
+    beginning.health = health_of(device, sensor);
     return wipe::Journal::create(task.journal, beginning);
   }
   wipe::Journal journal = wipe::Journal::open(task.journal);
@@ -187,26 +196,55 @@ wipe::Journal open_journal(const Invocation& invocation, const WipeChannel& chan
   return journal;
 }
 
-// What the plan sends to the disk's firmware.
-wipe::RawCommands commands_of(wipe::BlockDevice& device, const wipe::Plan& plan) {
-  const auto needs_none = [](const wipe::Step& step) {
-    return wipe::overwrites(step) || step.kind == wipe::StepKind::discard;
-  };
-  if (device.commands() == nullptr || std::ranges::all_of(plan.steps, needs_none)) return std::nullopt;
-  return device.commands()->command_set();
+// What is sent to the disk's firmware: what the plan says, and at the end what asks for its health.
+wipe::RawCommands commands_of(wipe::BlockDevice& device) {
+  return device.commands() == nullptr ? std::nullopt : wipe::RawCommands(device.commands()->command_set());
 }
 
-void overwrite(const Invocation& invocation, const WipeChannel& channel, wipe::BlockDevice& device,
-               wipe::ConfirmedTarget target, const wipe::Plan& plan, wipe::Journal& journal) try {
+// Rests, until it was as long as that, or the job is to stop.
+bool wait_for(const std::stop_token& stop, std::int64_t ns) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  wake.wait_for(lock, stop, std::chrono::nanoseconds(ns), [] { return false; });
+  return !stop.stop_requested();
+}
+
+// Asking the sensor is watched as a request is: the kernel asks the disk.
+wipe::Cooling cooling_of(const Invocation& invocation, const WipeChannel& channel, const WipeTask& task,
+                         wipe::WatchedDevice& device, const wipe::TemperatureSensor& sensor, std::stop_token stop) {
+  wipe::CoolingOptions options;
+  options.hot_above_c = task.hot_above_c;
+  const auto ask = [&device, &sensor] {
+    std::optional<std::uint64_t> temperature_c;
+    device.during([&] { temperature_c = sensor.read(); });
+    return temperature_c;
+  };
+  const auto tell = [&channel, name = printable(task.device)](std::uint64_t temperature_c) {
+    channel.send(encode(WipeNote{say("{} is at {} °C, and rests", name, temperature_c)}));
+  };
+  return {options, ask, [stop = std::move(stop)](std::int64_t ns) { return wait_for(stop, ns); }, tell,
+          invocation.clock};
+}
+
+// Gives the health of the disk afterwards.
+wipe::Health overwrite(const Invocation& invocation, const WipeChannel& channel, wipe::BlockDevice& device,
+                       wipe::ConfirmedTarget target, const WipeTask& task, wipe::Journal& journal,
+                       const wipe::TemperatureSensor& sensor) try {
   wipe::WatchedDevice watched(device, invocation.clock);
   // Before any thread of its own, so that each is held by all of it.
-  channel.send(encode(WipeSandboxed{wipe::enter_sandbox(commands_of(device, plan))}));
+  channel.send(encode(WipeSandboxed{wipe::enter_sandbox(commands_of(device))}));
   Listener listener(channel, invocation.stop);
   journal.use_place(listener);
   const Teller teller(channel, watched);
   wipe::OverwriteOptions options;
-  options.progress = Movement(channel, plan, invocation.clock);
-  wipe::overwrite(watched, std::move(target), plan, journal, options, invocation.clock, listener.token());
+  wipe::Cooling cooling = cooling_of(invocation, channel, task, watched, sensor, listener.token());
+  options.cooling = &cooling;
+  options.progress = Movement(channel, task.plan, invocation.clock);
+  wipe::overwrite(watched, std::move(target), task.plan, journal, options, invocation.clock, listener.token());
+  wipe::Health health;
+  watched.during([&] { health = health_of(watched, sensor); });
+  return health;
 } catch (Error& error) {
   if (error.code() == ErrorCode::interrupted)
     error.with_hint(std::string(tr("the disk is not cleared yet: go on with the same command")));
@@ -222,9 +260,10 @@ void wipe_one(const Invocation& invocation, const WipeChannel& channel) {
   wipe::ConfirmedTarget target = wipe::confirm(inspection, target_of(task, inspection), task.typed);
   channel.send(encode(WipeCleared{}));
   wait_for_leave(channel);
-  wipe::Journal journal = open_journal(invocation, channel, task, target, task.plan);
-  overwrite(invocation, channel, device, std::move(target), task.plan, journal);
-  channel.send(encode(WipeEnded{device.geometry()}));
+  const wipe::TemperatureSensor sensor = device.temperature_sensor();
+  wipe::Journal journal = open_journal(invocation, channel, task, target, device, sensor);
+  const wipe::Health health = overwrite(invocation, channel, device, std::move(target), task, journal, sensor);
+  channel.send(encode(WipeEnded{device.geometry(), health}));
 }
 
 ExitCode run(const Invocation& invocation) {

@@ -31,17 +31,17 @@ std::string read_text(Reader& reader, std::size_t limit = kTextLimit) {
 }
 
 void write(Writer& writer, const WipeTask& task) {
-  writer.array(11).uint(task.medium).bytes(task.order.view());
+  writer.array(12).uint(task.medium).bytes(task.order.view());
   for (const std::string* text : {&task.typed, &task.device, &task.journal, &task.requested.serial,
                                   &task.requested.model, &task.requested.vendor})
     write_text(writer, *text);
   write_text(writer, wipe::document(task.plan), kPlanLimit);
   writer.array(2).boolean(task.requested.serial_by_hand).uint(task.requested.size_bytes);
-  writer.bytes(task.requested.plan_hash.view());
+  writer.bytes(task.requested.plan_hash.view()).uint(task.hot_above_c);
 }
 
 void read(Reader& reader, WipeTask& task) {
-  reader.array_of(11);
+  reader.array_of(12);
   task.medium = reader.uint_at_most(evidence::kDossierMediaLimit);
   task.order = crypto::Sha256(reader.bytes_of(crypto::Sha256::kSize));
   for (std::string* text : {&task.typed, &task.device, &task.journal, &task.requested.serial, &task.requested.model,
@@ -52,6 +52,7 @@ void read(Reader& reader, WipeTask& task) {
   task.requested.serial_by_hand = reader.boolean();
   task.requested.size_bytes = reader.uint();
   task.requested.plan_hash = crypto::Sha256(reader.bytes_of(crypto::Sha256::kSize));
+  task.hot_above_c = reader.uint_at_most(wipe::kHotAboveMost_c);
 }
 
 void write_geometry(Writer& writer, const wipe::Geometry& geometry) {
@@ -126,8 +127,17 @@ void read(Reader& reader, WipeFailed& failed) {
   failed.hint = read_text(reader);
 }
 
-void write(Writer& writer, const WipeEnded& ended) { write_geometry(writer, ended.geometry); }
-void read(Reader& reader, WipeEnded& ended) { ended.geometry = read_geometry(reader); }
+void write(Writer& writer, const WipeEnded& ended) {
+  writer.array(2);
+  write_geometry(writer, ended.geometry);
+  writer.bytes(wipe::health_bytes(ended.health));
+}
+
+void read(Reader& reader, WipeEnded& ended) {
+  reader.array_of(2);
+  ended.geometry = read_geometry(reader);
+  ended.health = wipe::parse_health(reader.bytes());
+}
 
 void write(Writer& writer, const WipeActive& active) {
   const wipe::Activity& activity = active.activity;

@@ -49,6 +49,7 @@ struct WipeFailed {
 };
 struct WipeEnded {  // the journal says what was done
   wipe::Geometry geometry;
+  wipe::Health health = {};
 };
 using WipeReport = std::variant<WipeNote, WipeInspected, WipeCleared, WipeVerifying, WipeMoved, WipeFailed, WipeEnded,
                                 WipeActive, WipeSandboxed, WipeWantsJournalFile, WipeWroteJournalFile>;

@@ -1,5 +1,6 @@
 // qcbak wipe run, resume
 #include <algorithm>
+#include <charconv>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -171,6 +172,18 @@ std::string journal_of(const Arguments& arguments, const Job& job, std::size_t m
   return media > 1 || exists(numbered) ? numbered : job.output + ".journal";
 }
 
+std::uint64_t hot_above(const Arguments& arguments) {
+  const auto text = arguments.value("hot-above");
+  if (!text) return wipe::CoolingOptions{}.hot_above_c;
+  std::uint64_t celsius = 0;
+  const char* const last = text->data() + text->size();
+  const auto [end, error] = std::from_chars(text->data(), last, celsius);
+  if (error != std::errc() || end != last || celsius < wipe::kHotAboveLeast_c || celsius > wipe::kHotAboveMost_c)
+    misused(std::string(tr("--hot-above wants a number of degrees Celsius from 40 to 90")),
+            std::string(tr("for example: --hot-above 55")));
+  return celsius;
+}
+
 WipeTask task_of(const Arguments& arguments, const Job& job, const std::vector<std::string>& typed, std::size_t index,
                  std::size_t medium) {
   WipeTask task;
@@ -181,6 +194,7 @@ WipeTask task_of(const Arguments& arguments, const Job& job, const std::vector<s
   task.journal = journal_of(arguments, job, medium, typed.size());
   task.plan = evidence::plan_of(job.dossier, medium);
   task.device = device_of(arguments, index, typed.size(), task.requested);
+  task.hot_above_c = hot_above(arguments);
   return task;
 }
 
@@ -476,6 +490,7 @@ std::vector<Option> run_options() {
            .times = Option::Times::many},
           {"give-up-after", "DURATION",
            "how long a disk may take for one request before it is given up; 10min without it"},
+          {"hot-above", "CELSIUS", "above which temperature a disk rests until it is cooler; 60 without it"},
           {"dry-run", "", "check everything, and write nothing"},
           {"journal", "FILE", "where the job's journal lies; beside the new dossier without it"},
           dossier_output_option(),

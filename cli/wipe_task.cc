@@ -107,6 +107,8 @@ evidence::WipeRun record_of(const WipeTask& task, const DiskFacts& disk) {
   run.device = printable(disk.name);
   run.attachment = disk.attachment;
   run.sandbox = disk.sandbox;
+  run.health_before = job.health;
+  run.health_after = disk.health_after;
   run.contents = contents_of(task.plan, job.secret);
   run.progress = journal.progress.value_or(wipe::Progress{});
   add_surroundings(run);

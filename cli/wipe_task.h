@@ -4,6 +4,7 @@
 #include <string>
 
 #include "evidence/dossier.h"
+#include "wipe/cooling.h"
 #include "wipe/journal.h"
 
 namespace qcbak::cli {
@@ -16,6 +17,7 @@ struct WipeTask {
   std::string typed;
   std::string device;
   std::string journal;
+  std::uint64_t hot_above_c = wipe::CoolingOptions{}.hot_above_c;  // then the disk rests
 };
 
 // What is known of a disk while it is open, beside what its journal says.
@@ -24,6 +26,7 @@ struct DiskFacts {
   wipe::Geometry geometry;
   wipe::Attachment attachment;
   std::vector<std::string> sandbox;  // of the process that has it
+  std::optional<wipe::Health> health_after = {};
 };
 
 crypto::Sha256 order_of(const evidence::Dossier& dossier, std::size_t medium);

@@ -452,6 +452,7 @@ class Work {
   void take(Child& child, const WipeEnded& ended) {
     if (!child.outcome.disk) throw Error(ErrorCode::damaged, "a disk was wiped before it was looked at");
     child.outcome.disk->geometry = ended.geometry;
+    child.outcome.disk->health_after = ended.health;
     child.came_to_its_end = true;
   }
 

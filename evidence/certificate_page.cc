@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "crypto/public_key_file.h"
 #include "evidence/certificate_firmware.h"
+#include "evidence/certificate_health.h"
 #include "evidence/html.h"
 #include "wipe/sample.h"
 
@@ -236,7 +237,7 @@ std::string method_facts(const WipeRun& run, const RequestedMedium& medium, cons
          fact("Công cụ", "tool", escaped(run.tool)) +
          fact("Máy; thiết bị", "host; device",
               escaped(run.host) + " (" + escaped(run.kernel) + "); " + escaped(run.device)) +
-         (run.sandbox.empty() ? "" : fact("Tiến trình được giam bởi", "sandbox", escaped(joined(run.sandbox)))) +
+         (run.sandbox.empty() ? "" : fact("Tiến trình được giam bởi", "sandbox", escaped(joined(run.sandbox)))) + health_facts(run) +
          fact("Bắt đầu – kết thúc", "UTC",
               segments.empty() ? "–"
                                : utc_seconds(segments.front().began) + " – " + utc_seconds(segments.back().last)) +
@@ -445,7 +446,7 @@ std::string no_certificate(const Dossier& dossier, std::size_t medium, const std
   out += "</div>\n" + medium_facts(dossier, dossier.request.media[medium], run);
   if (run != nullptr && findings.empty()) {
     const wipe::Plan plan = plan_of(dossier, medium);
-    out += "<dl>" + firmware_facts(*run, plan) + "</dl>\n" + steps_table(*run, plan) + exceptions(*run);
+    out += "<dl>" + firmware_facts(*run, plan) + health_facts(*run) + "</dl>\n" + steps_table(*run, plan) + exceptions(*run);
   }
   return out + people(dossier, medium) + integrity(dossier);
 }

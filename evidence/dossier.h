@@ -75,6 +75,8 @@ struct WipeRun {
   std::string kernel;
   std::vector<std::string> sandbox;   // what held the process that had the disk; empty: nothing is said
   std::string given_up;               // "hung" or "crawling": nobody waited for the disk any longer; empty: it was not
+  std::optional<wipe::Health> health_before;  // nothing: nobody asked
+  std::optional<wipe::Health> health_after;   // likewise
   std::vector<std::string> contents;  // of each step that was reached
   wipe::Progress progress;            // to the second
   std::string verdict;

@@ -298,6 +298,8 @@ class Checker {
     if (!run.progress.segments.empty() && run.progress.segments.front().began > dossier_.request.expires)
       find(name, "it began after the approval had expired");
     check_disk(name, run, dossier_.request.media[run.medium]);
+    if (const auto& heat = run.progress.heat; heat && heat->rests > 0 && heat->highest_c <= wipe::kHotAboveLeast_c)
+      find(name, "the disk rested for heat, and was never hot");
     try {
       const wipe::OverwriteResult result = result_of(dossier_, run);
       check_plan(name, run, dossier_.request.media[run.medium], result.plan);

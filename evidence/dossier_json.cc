@@ -152,6 +152,13 @@ Canonical segment_json(const wipe::Segment& segment) {
           {"step", segment.step + 1}};
 }
 
+Canonical health_json(const wipe::Health& health) {
+  Canonical json = Canonical::object();
+  for (const wipe::HealthFact& fact : wipe::health_facts())
+    if (const auto& value = health.*fact.value) json[std::string(fact.name)] = *value;
+  return json;
+}
+
 Canonical body_of(const WipeRun& run) {
   Canonical steps = Canonical::array(), segments = Canonical::array();
   for (std::size_t i = 0; i < run.progress.steps.size(); ++i)
@@ -185,6 +192,10 @@ Canonical body_of(const WipeRun& run) {
           {"verdict_reason", run.verdict_reason}};
   if (!run.given_up.empty()) body["given_up"] = run.given_up;
   if (!run.sandbox.empty()) body["sandbox"] = run.sandbox;
+  if (run.health_before) body["health_before"] = health_json(*run.health_before);
+  if (run.health_after) body["health_after"] = health_json(*run.health_after);
+  if (run.progress.heat)
+    body["heat"] = {{"highest_c", run.progress.heat->highest_c}, {"rests", run.progress.heat->rests}};
   return body;
 }
 
@@ -506,6 +517,23 @@ wipe::Geometry read_geometry(const Json& json) {
           static_cast<std::uint32_t>(number(json, "physical_block_bytes", kMost))};
 }
 
+wipe::Health read_health(const Json& json) {
+  if (!json.is_object()) refuse("a disk's health in it is none");
+  wipe::Health health;
+  for (const wipe::HealthFact& fact : wipe::health_facts())
+    if (const auto at = json.find(fact.name); at != json.end()) health.*fact.value = as_number(*at, fact.most);
+  return health;
+}
+
+void read_health_parts(const Json& json, WipeRun& run) {
+  if (json.contains("health_before")) run.health_before = read_health(member(json, "health_before"));
+  if (json.contains("health_after")) run.health_after = read_health(member(json, "health_after"));
+  if (!json.contains("heat")) return;
+  const Json& heat = member(json, "heat");
+  run.progress.heat =
+      wipe::Heat{number(heat, "rests", wipe::kRestLimit), number(heat, "highest_c", wipe::kTemperatureLimit_c)};
+}
+
 WipeRun read_run(const Json& json) {
   WipeRun run;
   run.medium = index(json, "medium", kDossierMediaLimit);
@@ -523,6 +551,7 @@ WipeRun read_run(const Json& json) {
   if (json.contains("sandbox"))
     for (const Json& name : list(json, "sandbox", kSandboxNameLimit)) run.sandbox.push_back(as_text_of(name));
   if (!run.given_up.empty() && !wipe::given_up_named(run.given_up)) refuse("\"given_up\" is none of those that there are");
+  read_health_parts(json, run);
   for (const Json& step : list(json, "steps", wipe::kPlanStepLimit)) {
     run.progress.steps.push_back(read_step(step));
     run.contents.push_back(text(step, "content"));

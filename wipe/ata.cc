@@ -17,6 +17,7 @@ constexpr unsigned kStatusFault = 0x20;
 constexpr unsigned kStatusBusy = 0x80;
 constexpr std::uint8_t kLbaMode = 0x40;
 constexpr std::uint64_t kLbaLimit = std::uint64_t{1} << 48;
+constexpr std::uint64_t kSmartKey = 0xc24f00;  // ACS-4 §7.48: in the address of each SMART command
 
 unsigned byte_at(ByteView bytes, std::size_t index) { return std::to_integer<unsigned>(bytes[index]); }
 
@@ -36,12 +37,6 @@ std::string text_of(ByteView sector, std::size_t first_word, std::size_t words) 
   }
   const std::size_t first = text.find_first_not_of(' ');
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') + 1 - first);
-}
-
-bool checksum_holds(ByteView sector) {
-  unsigned sum = 0;
-  for (const std::byte byte : sector) sum += std::to_integer<unsigned>(byte);
-  return sum % 256 == 0;
 }
 
 // ACS-4 §7.13.6.33: in units of two minutes, in 8 bits or, when bit 15 says so, in 15.
@@ -102,6 +97,12 @@ CommandRequest with_password(std::uint8_t command, std::uint16_t control, std::i
 
 }  // namespace
 
+bool ata_checksum_holds(ByteView sector) {
+  unsigned sum = 0;
+  for (const std::byte byte : sector) sum += std::to_integer<unsigned>(byte);
+  return sum % 256 == 0;
+}
+
 CommandRequest ata_request(const AtaCommand& c, Bytes to_disk, std::int64_t timeout_ns) {
   constexpr unsigned kReturnRegisters = 0x20;
   constexpr unsigned kDataFromDisk = 0x0e;  // T_DIR, BYT_BLOK, T_LENGTH 2: as many sectors as the count says
@@ -159,7 +160,7 @@ Reply ata_reply(const CommandResult& result) {
 std::optional<AtaIdentity> parse_ata_identity(ByteView sector) {
   constexpr unsigned kChecksumHere = 0xa5;
   if (sector.size() != kAtaSectorBytes || bit(word(sector, 0), 15)) return std::nullopt;
-  if (byte_at(sector, 510) == kChecksumHere && !checksum_holds(sector)) return std::nullopt;
+  if (byte_at(sector, 510) == kChecksumHere && !ata_checksum_holds(sector)) return std::nullopt;
   AtaIdentity identity;
   identity.serial = text_of(sector, 10, 10);
   identity.firmware = text_of(sector, 23, 4);
@@ -192,7 +193,7 @@ std::optional<AtaIdentity> parse_ata_identity(ByteView sector) {
 
 std::optional<std::uint64_t> parse_dco_last_lba(ByteView sector) {
   constexpr unsigned kChecksumHere = 0xa5;
-  if (sector.size() != kAtaSectorBytes || byte_at(sector, 510) != kChecksumHere || !checksum_holds(sector))
+  if (sector.size() != kAtaSectorBytes || byte_at(sector, 510) != kChecksumHere || !ata_checksum_holds(sector))
     return std::nullopt;
   const auto last = load_le<std::uint64_t>(&sector[6]);
   return last == 0 || last >= kLbaLimit ? std::nullopt : std::optional(last);
@@ -239,6 +240,12 @@ CommandRequest ata_erase_unit(AtaErase erase, std::int64_t timeout_ns) {
   constexpr std::uint16_t kEnhanced = 0x0002;
   return with_password(0xf4, erase == AtaErase::enhanced ? kEnhanced : 0, timeout_ns);
 }
+
+CommandRequest ata_smart_read_data() {
+  return ata_request(
+      {.command = 0xb0, .protocol = AtaProtocol::from_disk, .feature = 0xd0, .count = 1, .lba = kSmartKey});
+}
+CommandRequest ata_smart_return_status() { return ata_request({.command = 0xb0, .feature = 0xda, .lba = kSmartKey}); }
 
 CommandRequest ata_read_native_max(const AtaIdentity& identity) {
   return ata_request({.command = static_cast<std::uint8_t>(identity.has_48_bit ? 0x27 : 0xf8),

@@ -68,6 +68,9 @@ std::optional<AtaIdentity> parse_ata_identity(ByteView sector);
 // The last address that the drive can be configured for. Nothing when the sector is none of DCO.
 std::optional<std::uint64_t> parse_dco_last_lba(ByteView sector);
 
+// Of a sector whose last byte makes the sum of all of them 0.
+bool ata_checksum_holds(ByteView sector);
+
 struct AtaSanitizeStatus {
   SanitizeState state = SanitizeState::idle;
   std::uint16_t progress = 0;  // of 65536
@@ -88,6 +91,9 @@ CommandRequest ata_unlock();
 CommandRequest ata_disable_password();
 CommandRequest ata_erase_prepare();
 CommandRequest ata_erase_unit(AtaErase erase, std::int64_t timeout_ns);  // returns when the disk is done
+
+CommandRequest ata_smart_read_data();
+CommandRequest ata_smart_return_status();
 
 CommandRequest ata_read_native_max(const AtaIdentity& identity);
 CommandRequest ata_set_max(const AtaIdentity& identity, std::uint64_t last_lba);  // survives a loss of power

@@ -57,11 +57,13 @@ void write_identity(Writer& writer, const Identity& identity) {
 Bytes encode_beginning(const JobBeginning& beginning) {
   Bytes body;
   Writer writer(body);
-  writer.map(beginning.order.is_zero() ? 7 : 8).uint(1).uint(kVersion).uint(2).text(beginning.plan_document).uint(3);
+  writer.map(7U + (beginning.order.is_zero() ? 0U : 1U) + (beginning.health ? 1U : 0U));
+  writer.uint(1).uint(kVersion).uint(2).text(beginning.plan_document).uint(3);
   write_identity(writer, beginning.identity);
   writer.uint(4).uint(beginning.size_bytes).uint(5).uint(beginning.physical_block_bytes);
   writer.uint(6).bytes(beginning.secret.view()).uint(7).integer(beginning.time.ns);
   if (!beginning.order.is_zero()) writer.uint(8).bytes(beginning.order.view());
+  if (beginning.health) writer.uint(9).bytes(health_bytes(*beginning.health));
   return body;
 }
 
@@ -93,11 +95,12 @@ void write_step(Writer& writer, const StepProgress& step) {
 Bytes encode_progress(const Progress& progress) {
   Bytes body;
   Writer writer(body);
-  writer.map(2).uint(1).array(progress.steps.size());
+  writer.map(progress.heat ? 3 : 2).uint(1).array(progress.steps.size());
   for (const StepProgress& step : progress.steps) write_step(writer, step);
   writer.uint(2).array(progress.segments.size());
   for (const Segment& segment : progress.segments)
     writer.array(4).integer(segment.began.ns).integer(segment.last.ns).uint(segment.step).uint(segment.offset);
+  if (progress.heat) writer.uint(3).array(2).uint(progress.heat->rests).uint(progress.heat->highest_c);
   return body;
 }
 
@@ -139,6 +142,7 @@ JobBeginning decode_beginning(ByteView body) {
         beginning.order = crypto::Sha256(reader.bytes_of(crypto::Sha256::kSize));
         if (beginning.order.is_zero()) throw Error(ErrorCode::damaged, "what gave leave is empty");
         break;
+      case 9: beginning.health = parse_health(reader.bytes()); break;
       default: map.unknown();
     }
   reader.finish();
@@ -195,6 +199,12 @@ Segment read_segment(Reader& reader) {
   return segment;
 }
 
+Heat read_heat(Reader& reader) {
+  reader.array_of(2);
+  const std::uint64_t rests = reader.uint_at_most(kRestLimit);
+  return {rests, reader.uint_at_most(kTemperatureLimit_c)};
+}
+
 template <class Item, class ReadItem>
 std::vector<Item> read_list(Reader& reader, std::size_t limit, ReadItem&& read_item) {
   const std::uint64_t count = reader.array();
@@ -210,6 +220,7 @@ Progress decode_progress(ByteView body) {
   for (MapReader map(reader); map.next();) switch (map.key()) {
       case 1: progress.steps = read_list<StepProgress>(reader, kPlanStepLimit, read_step); break;
       case 2: progress.segments = read_list<Segment>(reader, kSegmentLimit, read_segment); break;
+      case 3: progress.heat = read_heat(reader); break;
       default: map.unknown();
     }
   reader.finish();

@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "wipe/block_device.h"
 #include "wipe/firmware_record.h"
+#include "wipe/health.h"
 #include "wipe/pass_content.h"
 #include "wipe/ranges.h"
 
@@ -25,6 +26,7 @@ struct JobBeginning {
   Time time;
   crypto::Sha256 order =
       {};  // what gave leave for this job, so that no other goes on from its journal; zeros: not said
+  std::optional<Health> health = {};  // of the disk then; nothing: nobody asked
 };
 
 // Of one step of the plan.
@@ -61,6 +63,7 @@ struct Segment {
 struct Progress {
   std::vector<StepProgress> steps;  // those that were reached, in the order of the plan
   std::vector<Segment> segments;
+  std::optional<Heat> heat = {};  // of all segments; nothing: the disk has no sensor
   friend bool operator==(const Progress&, const Progress&) = default;
 };
 

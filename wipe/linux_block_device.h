@@ -7,6 +7,7 @@
 #include "wipe/block_device.h"
 #include "wipe/linux_commands.h"
 #include "wipe/linux_disks.h"
+#include "wipe/temperature_sensor.h"
 
 namespace qcbak::wipe {
 
@@ -23,6 +24,7 @@ class LinuxBlockDevice final : public BlockDevice {
   Geometry geometry() const override;
   Usage usage() const override;
   Attachment attachment() const;
+  TemperatureSensor temperature_sensor() const { return TemperatureSensor(sysfs()); }
 
   Transfer read(std::uint64_t offset, MutableByteView into) override;
   Transfer write(std::uint64_t offset, ByteView from) override;

@@ -28,6 +28,11 @@ CommandRequest identify(std::uint32_t name_space, std::uint32_t structure) {
   return request(0x06, {name_space, structure, 0}, kNvmePageBytes, kShortTimeoutNs);
 }
 
+CommandRequest get_log(std::uint32_t page, std::size_t size) {
+  const auto dwords_less_one = static_cast<std::uint32_t>(size / 4 - 1);
+  return request(0x02, {kAllNamespaces, dwords_less_one << 16 | page, 0}, size, kShortTimeoutNs);
+}
+
 std::string text_at(ByteView page, std::size_t at, std::size_t size) {
   const std::string_view text = as_text(page.subspan(at, size));
   const std::size_t first = text.find_first_not_of(' ');
@@ -122,11 +127,8 @@ CommandRequest nvme_identify_controller() { return identify(0, 1); }
 CommandRequest nvme_identify_namespace(std::uint32_t name_space) { return identify(name_space, 0); }
 CommandRequest nvme_list_namespaces() { return identify(0, 2); }
 
-CommandRequest nvme_get_sanitize_log() {
-  constexpr std::uint32_t kSanitizeStatus = 0x81;
-  return request(0x02, {kAllNamespaces, (kSanitizeLogBytes / 4 - 1) << 16 | kSanitizeStatus, 0}, kSanitizeLogBytes,
-                 kShortTimeoutNs);
-}
+CommandRequest nvme_get_sanitize_log() { return get_log(0x81, kSanitizeLogBytes); }
+CommandRequest nvme_get_health_log() { return get_log(0x02, kNvmeHealthLogBytes); }
 
 CommandRequest nvme_sanitize(NvmeSanitize action, AfterSanitize after) {
   const std::uint32_t passes = action == NvmeSanitize::overwrite ? 1U << 4 : 0;  // 0 would be sixteen

@@ -15,6 +15,7 @@ inline constexpr std::size_t kNvmeDword10 = 40;
 inline constexpr std::size_t kNvmeDword11 = 44;
 inline constexpr std::size_t kNvmePageBytes = 4096;
 inline constexpr std::size_t kSanitizeLogBytes = 512;
+inline constexpr std::size_t kNvmeHealthLogBytes = 512;
 
 // NVMe 1.4 §5.15, figure 247.
 struct NvmeController {
@@ -48,6 +49,7 @@ CommandRequest nvme_identify_controller();
 CommandRequest nvme_identify_namespace(std::uint32_t name_space);
 CommandRequest nvme_list_namespaces();
 CommandRequest nvme_get_sanitize_log();
+CommandRequest nvme_get_health_log();  // of the controller: log page 02
 enum class NvmeSanitize : std::uint32_t { block_erase = 2, overwrite = 3, crypto_erase = 4 };
 enum class AfterSanitize { deallocated, kept };
 CommandRequest nvme_sanitize(NvmeSanitize action, AfterSanitize after);  // returns at once, and the disk goes on

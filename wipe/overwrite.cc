@@ -97,7 +97,8 @@ class Run {
         clock_(clock),
         stop_(std::move(stop)),
         size_bytes_(device.geometry().size_bytes),
-        progress_(journal.last().value_or(Progress{})) {}
+        progress_(journal.last().value_or(Progress{})),
+        earlier_heat_(progress_.heat) {}
 
   Progress run() {
     const std::size_t first = first_index();
@@ -293,6 +294,7 @@ class Run {
 
   void work_on_stretch(StepWorker& worker, Stretch& stretch, const RangeSet& skipped) try {
     while (!stretch.ends_early) {
+      if (options_.cooling != nullptr) options_.cooling->rest_if_hot();
       const std::uint64_t at = stretch.next.fetch_add(options_.chunk_bytes);
       if (at >= stretch.to) return;
       take_outside(worker, chunk_at(at), skipped);
@@ -330,6 +332,7 @@ class Run {
   void record() {
     progress_.steps[index_] = *step_.lock();
     progress_.segments.back().last = clock_.now();
+    if (options_.cooling != nullptr) progress_.heat = sum(earlier_heat_, options_.cooling->heat());
     journal_.append(progress_);
   }
 
@@ -349,6 +352,7 @@ class Run {
   std::stop_token stop_;
   std::uint64_t size_bytes_;
   Progress progress_;
+  std::optional<Heat> earlier_heat_;  // of the segments before this one
   std::size_t index_ = 0;       // of the step that runs
   Guarded<StepProgress> step_;  // likewise
   std::mutex report_mutex_;
@@ -392,6 +396,7 @@ JobBeginning begin_job(const ConfirmedTarget& target, const Plan& plan, const Cl
           target.geometry().physical_block_bytes,
           JobSecret::random(random),
           clock.now(),
+          {},
           {}};
 }
 

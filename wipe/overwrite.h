@@ -6,6 +6,7 @@
 #include <stop_token>
 
 #include "base/random.h"
+#include "wipe/cooling.h"
 #include "wipe/firmware_erase.h"
 #include "wipe/guard.h"
 #include "wipe/journal.h"
@@ -30,6 +31,8 @@ struct OverwriteOptions {
   std::int64_t attempts_ns = 3600'000'000'000;    // likewise
   FirmwareEraseOptions firmware;                  // its `progress` is told as well
   std::function<void(const OverwriteProgress&)> progress;
+  // Lets the disk rest between chunks; what it saw is in the journal. Not while faults are settled, which has a limit of time.
+  Cooling* cooling = nullptr;
 };
 
 struct OverwriteResult {

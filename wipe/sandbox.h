@@ -10,7 +10,7 @@
 
 namespace qcbak::wipe {
 
-// Whether the plan sends commands to the disk's firmware, and of which set: what needs capabilities.
+// Whether commands are sent to the disk's firmware, and of which set: what needs capabilities.
 using RawCommands = std::optional<CommandSet>;
 
 // For the whole process, for good; threads that are started later are held likewise. Gives the names of what holds, in this

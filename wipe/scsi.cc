@@ -118,6 +118,12 @@ CommandRequest scsi_request_sense() {
 
 CommandRequest scsi_test_unit_ready() { return {command({0x00, 0, 0, 0, 0, 0}), {}, 0, kShortTimeoutNs}; }
 
+CommandRequest scsi_log_sense(std::uint8_t page) {
+  constexpr unsigned kNow = 0x40;
+  constexpr unsigned kSize = 252;
+  return {command({0x4d, 0, kNow | page, 0, 0, 0, 0, 0, kSize, 0}), {}, kSize, kShortTimeoutNs};
+}
+
 CommandRequest scsi_report_supported(ScsiSanitize action) {
   constexpr unsigned kSize = 64;
   return {command({0xa3, 0x0c, 0x03, 0x48, 0, static_cast<unsigned>(action), 0, 0, 0, kSize, 0, 0}),

@@ -29,6 +29,7 @@ enum class ScsiSanitize : std::uint8_t { overwrite = 0x01, block_erase = 0x02, c
 CommandRequest scsi_sanitize(ScsiSanitize action);  // SBC-4 §5.32; returns at once, and the disk goes on
 CommandRequest scsi_request_sense();
 CommandRequest scsi_test_unit_ready();
+CommandRequest scsi_log_sense(std::uint8_t page);  // SPC-5 §6.8: the values of now
 CommandRequest scsi_report_supported(ScsiSanitize action);  // SPC-5 §6.36: one operation code with service action
 // Of what that command gave: supported in conformance with the standard. Nothing when it does not say.
 std::optional<bool> parse_supported(ByteView report);

@@ -50,8 +50,12 @@ Transfer WatchedDevice::write(std::uint64_t offset, ByteView from) {
 }
 
 void WatchedDevice::flush() {
+  during([&] { device_.flush(); });
+}
+
+void WatchedDevice::during(const std::function<void()>& other) {
   noted([&] {
-    device_.flush();
+    other();
     return Transfer{};
   });
 }

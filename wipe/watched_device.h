@@ -1,6 +1,7 @@
 // A disk whose requests are noted, for whoever watches that it still answers.
 #pragma once
 
+#include <functional>
 #include <list>
 
 #include "base/clock.h"
@@ -26,6 +27,9 @@ class WatchedDevice final : public BlockDevice {
       : device_(device), clock_(clock), identity_(device.identity()) {}
 
   Activity activity() const;
+
+  // Something else that has to come back as a request does, and moves nothing.
+  void during(const std::function<void()>& other);
 
   std::string name() const override { return device_.name(); }
   // As it was when this was made: later nobody may look into the system's files any more (wipe/sandbox.h). It is of the disk

@@ -16,7 +16,15 @@ WipeTask task() {
   task.journal = "3.json.4.journal";
   task.requested = {"TS-1", "S00A1B2", true, "a model", "a vendor", 1ULL << 40, "nist-clear", {}};
   task.plan = wipe::shipped_plan("nist-clear");
+  task.hot_above_c = 55;
   return task;
+}
+
+wipe::Health worn() {
+  wipe::Health health;
+  health.temperature_c = 41;
+  health.media_errors = 7;
+  return health;
 }
 
 // Each kind, with something in it.
@@ -27,7 +35,7 @@ std::vector<WipeReport> reports() {
           WipeVerifying{},
           WipeMoved{2, 6U << 20, 1ULL << 40},
           WipeFailed{ErrorCode::refused, "it is \xff mounted", "unmount it"},
-          WipeEnded{{2ULL << 40, 4096, 4096}},
+          WipeEnded{{2ULL << 40, 4096, 4096}, worn()},
           WipeActive{{1ULL << 40, 3, 7'000'000'000, 2, 40}},
           WipeSandboxed{{"no-new-privileges", "seccomp"}},
           WipeWantsJournalFile{},
@@ -50,6 +58,7 @@ TEST(WipeMessage, TaskComesAsItWent) {
   EXPECT_EQ(read.requested.size_bytes, sent.requested.size_bytes);
   EXPECT_EQ(wipe::document(read.plan), wipe::document(sent.plan));
   EXPECT_EQ(read.requested.plan_hash, sent.requested.plan_hash);
+  EXPECT_EQ(read.hot_above_c, 55U);
 }
 
 TEST(WipeMessage, EveryReportComesAsItWent) {

@@ -140,6 +140,73 @@ TEST(Dossier, NoByteCanBeChanged) {
   }
 }
 
+// A run of a disk that told of itself, and rested.
+Dossier whole_with_health() {
+  return whole([](Dossier& dossier) {
+    if (dossier.runs.empty()) return;
+    WipeRun& run = dossier.runs.back();
+    run.health_before.emplace();
+    for (const wipe::HealthFact& fact : wipe::health_facts()) (*run.health_before).*fact.value = fact.most;
+    run.health_after.emplace();
+    run.progress.heat = wipe::Heat{3, 64};
+  });
+}
+
+TEST(DossierHealth, SurvivesBeingWrittenAndIsInOrder) {
+  const std::string text = encode(whole_with_health());
+  const Dossier read = parse_dossier(text);
+  EXPECT_EQ(encode(read), text);
+  EXPECT_THAT(findings(read), IsEmpty());
+  EXPECT_THAT(text, HasSubstr("\"health_after\":{},"));
+  EXPECT_THAT(text, HasSubstr("\"heat\":{\"highest_c\":64,\"rests\":3},"));
+  EXPECT_EQ(read.runs[0].health_before->media_errors, (1ULL << 53) - 1);
+  EXPECT_THAT(encode(whole()), Not(HasSubstr("health"))) << "nobody asked";
+}
+
+TEST(DossierHealth, NoMemberCanBeChangedAfterwards) {
+  using Member = std::function<void(WipeRun&)>;
+  for (const Member& change : std::initializer_list<Member>{
+           [](WipeRun& run) { run.health_before->failing = 0; }, [](WipeRun& run) { run.health_before->failing.reset(); },
+           [](WipeRun& run) { run.health_before.reset(); }, [](WipeRun& run) { run.health_after->temperature_c = 1; },
+           [](WipeRun& run) { run.health_after.reset(); }, [](WipeRun& run) { run.progress.heat->highest_c = 63; },
+           [](WipeRun& run) { run.progress.heat->rests = 2; }, [](WipeRun& run) { run.progress.heat.reset(); }}) {
+    Dossier dossier = whole_with_health();
+    change(dossier.runs[0]);
+    EXPECT_THAT(findings(dossier), testing::Contains("run 1: something else was signed"));
+  }
+}
+
+TEST(DossierHealth, WhatIsBeyondItsLimitIsRefused) {
+  const std::string text = encode(whole_with_health());
+  for (const auto& [from, to] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"\"temperature_c\":150", "\"temperature_c\":151"},
+           {"\"failing\":1", "\"failing\":2"},
+           {"\"failing\":1", "\"failing\":true"},
+           {"\"failing\":1", "\"fading\":1"},
+           {"\"highest_c\":64", "\"highest_c\":164"},
+           {"\"rests\":3", "\"rests\":-3"},
+           {"\"health_after\":{}", "\"health_after\":[]"},
+           {"\"health_after\":{}", "\"health_after\":null"}}) {
+    std::string altered = text;
+    altered.replace(altered.find(from), from.size(), to);
+    EXPECT_THROW(parse_dossier(altered), Error) << to;
+  }
+}
+
+TEST(DossierHealth, NoDiskRestsThatWasNeverHot) {
+  EXPECT_THAT(findings_of_run([](WipeRun& run) { run.progress.heat = wipe::Heat{1, 40}; }),
+              ElementsAre("run 1: the disk rested for heat, and was never hot"));
+  EXPECT_THAT(findings_of_run([](WipeRun& run) { run.progress.heat = wipe::Heat{0, 40}; }), IsEmpty());
+}
+
+TEST(DossierHealth, TheCertificateSaysWhatTheDiskTold) {
+  const std::string page = certificate_page(whole_with_health(), {});
+  for (const char* const said : {"health before", "trước khi xóa", "nhiệt độ / temperature 150 °C", "failing",
+                                 "tuổi thọ đã dùng / used 255 %", "the disk tells nothing", "64 °C; 3"})
+    EXPECT_THAT(page, HasSubstr(said));
+  EXPECT_THAT(certificate_page(whole(), {}), Not(HasSubstr("health")));
+}
+
 TEST(Dossier, IsRefusedInAnyOtherForm) {
   const std::string text = encode(whole());
   const std::string same[] = {" " + text,

@@ -24,6 +24,9 @@ JobBeginning beginning() {
                          JobSecret::random(random),
                          Time{-5},
                          crypto::sha256(as_bytes("order"))};
+  beginning.health.emplace();
+  beginning.health->temperature_c = 30;
+  beginning.health->pending_sectors = 31;
   return beginning;
 }
 
@@ -69,7 +72,7 @@ Progress progress(std::uint64_t salt) {
                     ranges(2000, 3), ranges(3000, 4), ranges(4000, 5)};
   add_firmware(done);
   StepProgress running{Time{-9}, std::nullopt, 10, 11, 12, 13, 14, {}, {}, {}, {}, {}};
-  return {{left, done, running}, {{Time{15}, Time{16}, 17, 18}, {Time{19}, Time{20}, 21, 22}}};
+  return {{left, done, running}, {{Time{15}, Time{16}, 17, 18}, {Time{19}, Time{20}, 21, 22}}, Heat{23, 24}};
 }
 
 void expect_beginning(const JobBeginning& found) {
@@ -81,6 +84,7 @@ void expect_beginning(const JobBeginning& found) {
   EXPECT_TRUE(equal(found.secret.view(), expected.secret.view()));
   EXPECT_EQ(found.time, expected.time);
   EXPECT_EQ(found.order, expected.order);
+  EXPECT_EQ(found.health, expected.health);
 }
 
 class JournalTest : public testing::Test {
@@ -112,6 +116,18 @@ TEST_F(JournalTest, TellsWhatItWasTold) {
   struct stat status;
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600);
+}
+
+TEST_F(JournalTest, TellsThatNobodyAskedForHealth) {
+  JobBeginning silent = beginning();
+  for (const std::optional<Health>& health : {std::optional<Health>(), std::optional<Health>(Health{})}) {
+    silent.health = health;
+    Progress cold = progress(1);
+    cold.heat.reset();
+    const JournalContent content = parse_journal(journal_bytes(silent, &cold));
+    EXPECT_EQ(content.beginning.health, health);
+    EXPECT_EQ(content.progress, cold);
+  }
 }
 
 TEST_F(JournalTest, KnowsNoProgressBeforeTheFirst) {
