@@ -190,13 +190,14 @@ std::optional<std::uint64_t> parse_sensor(std::string_view millidegrees) {
 Health health_of(CommandChannel& channel) {
   switch (channel.command_set()) {
     case CommandSet::nvme: return parse_nvme_health(data_of(channel, nvme_get_health_log()));
-    case CommandSet::ata:
-      return both(parse_ata_attributes(data_of(channel, ata_smart_read_data())),
-                  parse_ata_prediction(channel.send(ata_smart_return_status())));
+    case CommandSet::ata: {
+      const Health attributes = parse_ata_attributes(data_of(channel, ata_smart_read_data()));
+      return both(attributes, parse_ata_prediction(channel.send(ata_smart_return_status())));
+    }
     case CommandSet::scsi: break;
   }
-  return both(parse_scsi_temperature(data_of(channel, scsi_log_sense(0x0d))),
-              parse_scsi_exceptions(data_of(channel, scsi_log_sense(0x2f))));
+  const Health warmth = parse_scsi_temperature(data_of(channel, scsi_log_sense(0x0d)));
+  return both(warmth, parse_scsi_exceptions(data_of(channel, scsi_log_sense(0x2f))));
 }
 
 }  // namespace qcbak::wipe
