@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What the last pass of a plan has to leave on a disk, made without the program's own code, and compared with what is there.
-Usage: wipe_content.py IMAGE JOURNAL PATTERN|random STEP [OLD_TEXT]
-STEP is the number of the last writing step. The journal's secret is read from its first record (docs/sanitisation.md)."""
+Usage: wipe_content.py IMAGE JOURNAL PATTERN|random|complement STEP [OLD_TEXT]
+STEP is the number of the last writing step; for the complement of a drawn byte, of the step that draws it. The journal's secret is read from its first record (docs/sanitisation.md)."""
 
 import struct
 import sys
@@ -49,6 +49,9 @@ def secret_of(journal: str) -> bytes:
 
 
 def expected(pattern: str, step: int, size: int, secret: bytes) -> bytes:
+    if pattern == "complement":
+        drawn = HKDF(SHA256(), 1, b"", b"qcbak1 wipe byte" + struct.pack("<I", step)).derive(secret)
+        return bytes([drawn[0] ^ 0xFF]) * size
     if pattern != "random":
         unit = bytes.fromhex(pattern)
         return (unit * (size // len(unit) + 1))[:size]
