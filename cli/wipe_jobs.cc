@@ -61,7 +61,8 @@ std::optional<std::string> journal_named(const fs::path& path) {
 
 void add_journals(const fs::path& folder, const std::string& bundle, std::set<std::string>& journals) {
   std::error_code error;
-  for (fs::directory_iterator at(folder.empty() ? "." : folder, error), end; !error && at != end; at.increment(error)) {
+  const fs::path readable = folder.empty() ? "." : folder;
+  for (fs::directory_iterator at(readable, error), end; !error && at != end; at.increment(error)) {
     const auto name = journal_named(at->path().filename());
     if (!name || !is_of(name->substr(0, name->size() - kJournal.size()), bundle)) continue;
     std::error_code not_seen;
@@ -72,7 +73,7 @@ void add_journals(const fs::path& folder, const std::string& bundle, std::set<st
           .with_hint(std::string(tr("name a bundle instead of its folder")));
   }
   if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
-    throw_errno("read", folder.string(), error.value());
+    throw_errno("read", printable(readable.string()), error.value());
 }
 
 std::set<std::string> journals_named(const std::string& operand) {
@@ -434,12 +435,19 @@ void watch(const Invocation& invocation, Display display) try {
   if (error.code() != ErrorCode::interrupted) throw;
 }
 
+// Of what may be meant otherwise: where nothing can be read, there is nothing of that name.
+bool has_jobs(const std::string& operand) try {
+  return exists(operand) || !journals_named(operand).empty();
+} catch (const Error&) {
+  return false;
+}
+
 }  // namespace
 
 bool names_jobs(const std::vector<std::string>& operands) {
   const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   if (operands.size() != 1 || !std::ranges::all_of(operands.front(), is_digit)) return !operands.empty();
-  return exists(operands.front()) || !journals_named(operands.front()).empty();
+  return has_jobs(operands.front());
 }
 
 ExitCode show_jobs(const Invocation& invocation) {
