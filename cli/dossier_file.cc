@@ -55,6 +55,13 @@ Option dossier_output_option() {
   return {.name = "output", .value = "FILE", .help = "where the new dossier goes", .letter = 'o'};
 }
 
+std::string plain_line(const std::string& option, const std::string& text) {
+  constexpr std::size_t kLimit = 1024;
+  if (!is_utf8(as_bytes(text)) || text.size() > kLimit || one_line(text) != text)
+    throw Error(ErrorCode::usage, say("--{} wants one line of text in UTF-8", option));
+  return text;
+}
+
 bool is_dossier(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) throw_errno("open", printable(path));

@@ -15,6 +15,9 @@ namespace qcbak::cli {
 Option people_option();          // --public-key
 Option dossier_output_option();  // -o
 
+// What an option says, as it goes into a dossier. Error(usage) unless it is one line of UTF-8, of at most 1024 bytes.
+std::string plain_line(const std::string& option, const std::string& text);
+
 // Whether a file is a dossier, or was one before it was altered. Error(io).
 bool is_dossier(const std::string& path);
 evidence::Dossier read_dossier(const std::string& path);  // Error(damaged)

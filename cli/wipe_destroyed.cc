@@ -29,13 +29,6 @@ std::uint32_t micrometres_of(std::string text) {
   return static_cast<std::uint32_t>(micrometres + 0.5);
 }
 
-std::string line_of(const std::string& option, const std::string& text) {
-  constexpr std::size_t kLimit = 1024;
-  if (!is_utf8(as_bytes(text)) || text.size() > kLimit || one_line(text) != text)
-    throw Error(ErrorCode::usage, say("--{} wants one line of text in UTF-8", option));
-  return text;
-}
-
 evidence::Photograph photograph_of(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   return {printable(name), crypto::sha256(read_file(path, kPhotographBytes))};
@@ -96,10 +89,10 @@ evidence::Destruction destruction_of(const Invocation& invocation, const evidenc
   destruction.medium = medium_of(arguments, dossier);
   destruction.method = method_of(arguments);
   destruction.particle_um = particles_of(arguments, destruction.method);
-  destruction.place = line_of("place", arguments.text("place"));
+  destruction.place = plain_line("place", arguments.text("place"));
   destruction.destroyed = to_the_second(arguments.time("date").value_or(invocation.clock.now()));
   for (const std::string& witness : arguments.values("witness"))
-    destruction.witnesses.push_back(line_of("witness", witness));
+    destruction.witnesses.push_back(plain_line("witness", witness));
   if (destruction.witnesses.empty())
     throw Error(ErrorCode::usage, std::string(tr("somebody else has to have seen it")))
         .with_hint(std::string(tr("name each witness with --witness")));

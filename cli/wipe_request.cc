@@ -12,13 +12,6 @@ namespace qcbak::cli {
 namespace {
 
 constexpr std::int64_t kUsualTerm_ns = 14LL * 24 * 3600 * 1'000'000'000;
-constexpr std::size_t kTextLimit = 1024;
-
-std::string plain_text(const std::string& option, const std::string& text) {
-  if (!is_utf8(as_bytes(text)) || text.size() > kTextLimit || one_line(text) != text)
-    throw Error(ErrorCode::usage, say("--{} wants one line of text in UTF-8", option));
-  return text;
-}
 
 // Devices, or asset numbers of media that no machine can see any more.
 std::size_t count_of_media(const Arguments& arguments) {
@@ -31,7 +24,7 @@ std::string of_device(const Arguments& arguments, const std::string& option, std
   if (given.empty()) return "";
   if (given.size() != count_of_media(arguments))
     throw Error(ErrorCode::usage, say("give --{} once for each device, in their order", option));
-  return plain_text(option, given[device]);
+  return plain_line(option, given[device]);
 }
 
 std::string serial_of(const Arguments& arguments, const wipe::SeenDisk& disk, std::size_t device) {
@@ -107,7 +100,7 @@ evidence::WipeRequest request_of(const Invocation& invocation, MediumOf medium_o
   request.reason = chosen(arguments, "reason", evidence::is_wipe_reason, "", "disposal, transfer, reuse, repair");
   request.classification = chosen(arguments, "classification", evidence::is_classification, "not-stated",
                                   "not-stated, ordinary, sensitive, state-secret");
-  request.destination = plain_text("destination", arguments.text("destination"));
+  request.destination = plain_line("destination", arguments.text("destination"));
   const Time now = invocation.clock.now();
   request.expires = arguments.time("expires").value_or(Time{now.ns + kUsualTerm_ns});
   if (request.expires <= now)

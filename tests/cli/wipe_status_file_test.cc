@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "tests/support/temporary_directory.h"
 
 namespace qcbak::cli {
 namespace {
@@ -127,35 +128,26 @@ TEST(WipeStatusFile, PaceIsThatOfTheLastHalfMinute) {
 
 class StatusFolder : public ::testing::Test {
  protected:
-  StatusFolder() {
-    char name[] = "/tmp/qcbak-status.XXXXXX";
-    check(::mkdtemp(name) != nullptr, "a folder for the test");
-    folder_ = name;
-  }
-  ~StatusFolder() override {
-    for (const char* name : {"/j.status", "/j.status.new", "/other"}) ::unlink((folder_ + name).c_str());
-    ::rmdir(folder_.c_str());
-  }
-  std::string folder_;
+  tests::TemporaryDirectory folder_;
 };
 
 TEST_F(StatusFolder, IsWrittenForItsOwnerAloneAndFollowsNoLink) {
-  const std::string other = folder_ + "/other", written = folder_ + "/j.status.new";
+  const std::string other = folder_ / "other", written = folder_ / "j.status.new";
   ASSERT_EQ(::symlink(other.c_str(), written.c_str()), 0);
-  StatusFile file(folder_ + "/j");
+  StatusFile file(folder_ / "j");
   EXPECT_TRUE(file.is_due(0));
   EXPECT_TRUE(file.tell(status(), 0));
   EXPECT_FALSE(file.is_due(999'999'999));
   EXPECT_TRUE(file.is_due(1'000'000'000));
   struct stat facts {};
-  ASSERT_EQ(::lstat((folder_ + "/j.status").c_str(), &facts), 0);
+  ASSERT_EQ(::lstat((folder_ / "j.status").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode, static_cast<mode_t>(S_IFREG | 0600));
   EXPECT_NE(::lstat(other.c_str(), &facts), 0);
-  EXPECT_EQ(parse_wipe_status(read_file(folder_ + "/j.status", kStatusFileLimit)), status());
+  EXPECT_EQ(parse_wipe_status(read_file(folder_ / "j.status", kStatusFileLimit)), status());
 }
 
 TEST_F(StatusFolder, ThatItCannotBeWrittenIsNoError) {
-  StatusFile file(folder_ + "/none/j");
+  StatusFile file(folder_ / "none/j");
   EXPECT_FALSE(file.tell(status(), 0));
 }
 
